@@ -1,0 +1,70 @@
+/**
+ * Ends a run by saying which engines and outside tools its tests really used and which they did not, each with its
+ * count, and writes the run's totals to COUNTS_FILE (JSON) where that is set: .ci/run sums those.
+ */
+import { writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import type { Reporter, TestModule } from 'vitest/node';
+import type { ExternalTool } from './external-tools.ts';
+import { findChromium, findPython } from './external-tools.ts';
+
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface Part {
+  readonly name: string;
+  /** Paths of the test files that drive it. */
+  readonly files: RegExp;
+  /** What is known of it besides the counts. */
+  readonly state: () => string;
+}
+
+const PARTS: readonly Part[] = [
+  { name: 'event log, embedded', files: /event-store\/embedded|\.embedded\./, state: () => 'built in' },
+  { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
+  { name: 'Python websockets', files: /python|resume\.chaos|test\/readme\//, state: () => described(findPython()) },
+  { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },
+];
+
+export function countTests(modules: readonly TestModule[]): Counts {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const module of modules) {
+    let failures = 0;
+    for (const test of module.children.allTests()) {
+      const { state } = test.result();
+      if (state === 'passed') counts.passed += 1;
+      else if (state === 'failed') failures += 1;
+      else counts.skipped += 1;
+    }
+    // A file that cannot be loaded, or whose hook failed, has no failed test of its own and still is a failure.
+    counts.failed += failures === 0 && module.state() === 'failed' ? 1 : failures;
+  }
+  return counts;
+}
+
+export function describeParts(modules: readonly TestModule[]): string[] {
+  return PARTS.map(({ name, files, state }) => {
+    const counts = countTests(modules.filter(module => files.test(relative(process.cwd(), module.moduleId))));
+    const total = counts.passed + counts.failed + counts.skipped;
+    const verdict = total === 0 ? 'NOT RUN' : counts.passed + counts.failed === 0 ? 'SKIPPED' : 'ran';
+    const numbers = total === 0 ? '' : ` (${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped)`;
+    return `  ${verdict.padEnd(8)} ${name}: ${state()}${numbers}`;
+  });
+}
+
+function described(tool: ExternalTool): string {
+  return tool.found ? `${tool.version} at ${tool.path}` : `ABSENT, ${tool.why}`;
+}
+
+export default class RunReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    const counts = countTests(modules);
+    counts.failed += errors.length;
+    console.log(`\n Engines and outside tools of this run\n${describeParts(modules).join('\n')}\n`);
+    const file = process.env.COUNTS_FILE;
+    if (file) writeFileSync(file, `${JSON.stringify(counts)}\n`);
+  }
+}
