@@ -2,13 +2,13 @@
 
 export interface MessageState {
   readonly author: string;
-  readonly redacted: boolean;
+  redacted: boolean;
 }
 
 export interface ConversationState {
-  readonly status: 'not-started' | 'open';
+  status: 'not-started' | 'open';
   /** The visitor's id, where the conversation has one; it never changes. */
-  readonly visitor: string | undefined;
+  visitor: string | undefined;
   /** By `seq`, dense from 0. */
   readonly messages: MessageState[];
   /** `seq` of each imported message by its id in the file, so that a later line's `replyTo` resolves. */
