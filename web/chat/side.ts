@@ -1,0 +1,300 @@
+/**
+ * One of the two people of the page: a connection of their own, the rooms they look at, and what they do. The page's
+ * components read it and call it; every change ends in `changed`.
+ */
+import { browserTimers, openBrowserSocket } from '../protocol/browser-socket.ts';
+import { Connection } from '../protocol/connection.ts';
+import type { ConnectionListener, ConnectionState } from '../protocol/connection.ts';
+import type { ClientFrame, Nack, ServerFrame } from '../protocol/frames.ts';
+import { RoomView } from './room-view.ts';
+import { revisions } from './wire-log.ts';
+import type { SideName, WireLog } from './wire-log.ts';
+
+export interface SideOptions {
+  readonly name: SideName;
+  readonly sub: string;
+  readonly room: string;
+  readonly gatewayUrl: string;
+  readonly token: () => Promise<string>;
+  readonly wire: WireLog;
+  readonly changed: () => void;
+}
+
+/** How long "typing" stands without being said again. */
+const TYPING_STANDS_MS = 6_000;
+const HISTORY_REVISIONS = 40;
+/** Where a long room is entered. */
+const TAIL_REVISIONS = 40;
+
+export class Side {
+  readonly name: SideName;
+  readonly sub: string;
+  /** The room both sides share. */
+  readonly home: RoomView;
+  /** The room on display: the shared one, or for the agent one of the sample. */
+  view: RoomView;
+  /** The server has said not to come back: before the next attempt, the token is asked for anew. */
+  refused = false;
+  /** When the page will reconnect a connection that was cut for a while, ms since 1970. */
+  backAt: number | undefined;
+  readonly #options: SideOptions;
+  readonly #connection: Connection;
+  #started = false;
+  #resuming = false;
+  #wasOnline = false;
+  #cancelBack: () => void = () => undefined;
+  #cancelTyping: () => void = () => undefined;
+
+  constructor(options: SideOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.sub = options.sub;
+    this.home = new RoomView(options.room, this.#staff);
+    this.view = this.home;
+    this.#connection = new Connection({
+      url: options.gatewayUrl,
+      token: options.token,
+      openSocket: openBrowserSocket,
+      timers: browserTimers,
+      random: Math.random,
+      newId: () => crypto.randomUUID(),
+      listener: this.#listener(),
+    });
+    this.#connection.subscribe(options.room);
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
+  }
+
+  get online(): boolean {
+    return this.#connection.state.phase === 'online';
+  }
+
+  connect(): void {
+    this.#cancelBack();
+    this.backAt = undefined;
+    this.#connection.connect();
+  }
+
+  /** Closes the socket, and with `forMs` opens it again after that long. */
+  cut(forMs?: number): void {
+    this.#cancelBack();
+    this.#options.wire.mark(this.name, 'cut', 'you cut the connection', 'cut');
+    this.backAt = forMs === undefined ? undefined : Date.now() + forMs;
+    if (forMs !== undefined) {
+      this.#cancelBack = browserTimers.after(forMs, () => {
+        this.connect();
+      });
+    }
+    this.#connection.cut();
+  }
+
+  refresh(token: string): void {
+    this.#connection.refresh(token);
+  }
+
+  post(text: string): void {
+    const { view } = this;
+    const id = this.#connection.send(view.room, 'PostMessage', { text });
+    if (id === undefined) return;
+    view.posts.set(id, { id, text, state: this.online ? 'sending' : 'queued', why: undefined });
+    this.#options.changed();
+  }
+
+  /** Sends and breaks the connection before the ack can come: what a client in a tunnel lives through. */
+  postAndLoseTheAck(text: string, cutForMs: number): void {
+    this.post(text);
+    this.cut(cutForMs);
+  }
+
+  discard(id: string): void {
+    this.view.posts.delete(id);
+    this.#options.changed();
+  }
+
+  edit(seq: number, text: string): void {
+    const id = this.#connection.send(this.view.room, 'EditMessage', { seq, text });
+    if (id !== undefined) this.view.changes.set(seq, { id, text });
+    this.#options.changed();
+  }
+
+  redact(seq: number): void {
+    const id = this.#connection.send(this.view.room, 'RedactMessage', { seq });
+    if (id !== undefined) this.view.changes.set(seq, { id, text: undefined });
+    this.#options.changed();
+  }
+
+  typing(on: boolean): void {
+    this.#connection.typing(this.view.room, on);
+  }
+
+  /** Looks at another room. The shared one stays followed; any other is left. */
+  show(room: string): void {
+    if (room === this.view.room) return;
+    if (this.view !== this.home) this.#connection.unsubscribe(this.view.room);
+    this.view = room === this.home.room ? this.home : new RoomView(room, this.#staff);
+    if (this.view !== this.home) this.#connection.subscribe(room, { tail: TAIL_REVISIONS });
+    this.#options.changed();
+  }
+
+  older(): void {
+    const { view } = this;
+    if (view.loadingHistory || view.from === undefined || view.from <= 0) return;
+    view.loadingHistory = this.#connection.history(view.room, view.from, HISTORY_REVISIONS);
+    this.#options.changed();
+  }
+
+  get #staff(): boolean {
+    return this.#options.name === 'agent';
+  }
+
+  #viewOf(room: string): RoomView | undefined {
+    return [this.view, this.home].find(view => view.room === room);
+  }
+
+  /** Applies to the room's view, if it is on display or shared, and shows it. */
+  #with(room: string, act: (view: RoomView) => void): void {
+    const view = this.#viewOf(room);
+    if (view) act(view);
+    this.#options.changed();
+  }
+
+  #listener(): ConnectionListener {
+    return {
+      stateChanged: state => {
+        this.#stateChanged(state);
+      },
+      frame: (direction, text, frame) => {
+        this.#frame(direction, text, frame);
+      },
+      events: ({ room, events }) => {
+        this.#with(room, view => {
+          view.transcript.append(events);
+          view.settle();
+          if (events.some(event => event.type === 'MessagePosted' && event.actor.id !== this.sub))
+            view.otherTyping = false;
+        });
+      },
+      caughtUp: ({ room, upTo }) => {
+        this.#with(room, view => {
+          view.caughtUp = true;
+          this.#caughtUp(view, upTo);
+        });
+      },
+      historyPage: ({ room, from, events }) => {
+        this.#with(room, view => {
+          view.loadingHistory = false;
+          view.transcript.prepend(events);
+          view.from = from;
+        });
+      },
+      typing: ({ room, on, user }) => {
+        if (user !== this.sub) this.#otherTyping(room, on);
+      },
+      acked: frame => {
+        this.#with(frame.room, view => {
+          view.acked(frame);
+        });
+      },
+      refused: (frame, command) => {
+        this.#refused(frame, command);
+      },
+      reset: (room, _reason, from) => {
+        this.#with(room, view => {
+          view.transcript.clear();
+          view.caughtUp = false;
+          view.from = from;
+        });
+      },
+      roomClosed: (room, why) => {
+        this.#with(room, view => {
+          view.closed = why;
+        });
+      },
+    };
+  }
+
+  #stateChanged(state: ConnectionState): void {
+    const online = state.phase === 'online';
+    if (online) this.#resuming = this.#wasOnline;
+    this.#wasOnline ||= online;
+    if (online || state.phase === 'ended') this.refused = !online;
+    if (state.phase === 'waiting') {
+      const seconds = (state.retryInMs / 1_000).toFixed(1);
+      this.#options.wire.mark(this.name, 'lost', `${state.why}; again in ${seconds} s`, 'cut');
+    }
+    if (state.phase === 'ended') this.#options.wire.mark(this.name, 'ended', state.why, 'error');
+    for (const view of new Set([this.home, this.view])) {
+      view.online(online);
+      if (!online) {
+        view.loadingHistory = false;
+        view.otherTyping = false;
+      }
+    }
+    this.#options.changed();
+  }
+
+  #frame(direction: 'in' | 'out', text: string, frame: ServerFrame | ClientFrame | undefined): void {
+    this.#options.wire.frame(this.name, direction, text, frame, this.#resuming);
+    if (direction === 'in' && frame !== undefined) this.#check(frame as ServerFrame);
+  }
+
+  /** The page's own check sees every frame of a room, whatever the connection makes of it. */
+  #check(frame: ServerFrame): void {
+    if (!('room' in frame) || frame.room === undefined) return;
+    const view = this.#viewOf(frame.room);
+    view?.coverage.observe(frame);
+    if (view && frame.op === 'subscribed') view.from ??= frame.after + 1;
+  }
+
+  #caughtUp(view: RoomView, upTo: number): void {
+    if (view !== this.home) return;
+    const { lastResume } = view.coverage;
+    if (this.#resuming && lastResume) this.#options.wire.mark(this.name, 'resumed', describe(lastResume), 'resume');
+    this.#resuming = false;
+    if (upTo === -1 && this.name === 'visitor' && !this.#started) {
+      this.#started = true;
+      this.#connection.send(view.room, 'StartConversation', { channel: 'web' });
+    }
+  }
+
+  #refused(frame: Nack, command: Extract<ClientFrame, { op: 'send' }>): void {
+    this.#with(command.room, view => {
+      view.refused(frame);
+    });
+  }
+
+  #otherTyping(room: string, on: boolean): void {
+    this.#cancelTyping();
+    if (on) {
+      this.#cancelTyping = browserTimers.after(TYPING_STANDS_MS, () => {
+        this.#otherTyping(room, false);
+      });
+    }
+    this.#with(room, view => {
+      view.otherTyping = on;
+    });
+  }
+}
+
+/** "after 17: 18…23, no gap, no duplicate", as the page's own check found it. */
+export function describe(resume: {
+  readonly after: number;
+  readonly upTo: number | undefined;
+  readonly gaps: number;
+  readonly duplicates: number;
+}): string {
+  const { after, upTo, gaps, duplicates } = resume;
+  const upToNow = upTo ?? after;
+  const missed = Array.from({ length: Math.min(upToNow - after, 1_000) }, (_, index) => after + 1 + index);
+  const range =
+    missed.length === 0
+      ? 'nothing was missed'
+      : missed.length > 2
+        ? `${String(after + 1)}…${String(upToNow)}`
+        : revisions(missed);
+  const count = (found: number, word: string): string =>
+    found === 0 ? `no ${word}` : `${String(found)} ${word}${found === 1 ? '' : 's'}`;
+  return `after ${String(after)}: ${range}, ${count(gaps, 'gap')}, ${count(duplicates, 'duplicate')}`;
+}

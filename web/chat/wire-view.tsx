@@ -1,0 +1,108 @@
+/** Frames and revisions as they pass, newest first. A frame opens to show its text. */
+import { useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import type { SideName, WireEntry, WireLog } from './wire-log.ts';
+
+type Filter = 'both' | SideName;
+const FILTERS: readonly { readonly filter: Filter; readonly label: string }[] = [
+  { filter: 'both', label: 'Both' },
+  { filter: 'visitor', label: 'Visitor' },
+  { filter: 'agent', label: 'Agent' },
+];
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hour12: false,
+});
+const ARROWS = { in: '↓', out: '↑', mark: '•' } as const;
+const DIRECTIONS = { in: 'received', out: 'sent', mark: 'noted' } as const;
+const encoder = new TextEncoder();
+
+function size(text: string): string {
+  const bytes = encoder.encode(text).length;
+  return bytes < 1_000 ? `${String(bytes)} B` : `${(bytes / 1_000).toFixed(1)} kB`;
+}
+
+function Entry({ entry }: { entry: WireEntry }): JSX.Element {
+  const line = (
+    <>
+      <span class={`who ${entry.side}`}>{entry.side}</span>
+      <span class={`arrow ${entry.direction}`} title={DIRECTIONS[entry.direction]}>
+        {ARROWS[entry.direction]}
+      </span>
+      <span class="op">{entry.op}</span>
+      <span class="summary">{entry.summary}</span>
+      <span class="size">{entry.text === '' ? '' : size(entry.text)}</span>
+    </>
+  );
+  if (entry.direction === 'mark') {
+    return (
+      <li class={`entry ${entry.tone}`}>
+        <div class="line">{line}</div>
+      </li>
+    );
+  }
+  return (
+    <li class={`entry ${entry.tone}`}>
+      <details>
+        <summary class="line">{line}</summary>
+        <p class="when">
+          {clock.format(entry.at)}, {DIRECTIONS[entry.direction]} by the {entry.side}
+        </p>
+        <pre tabIndex={0}>{entry.text}</pre>
+      </details>
+    </li>
+  );
+}
+
+export function WireView({ wire }: { wire: WireLog }): JSX.Element {
+  const [filter, setFilter] = useState<Filter>('both');
+  const entries = filter === 'both' ? wire.entries : wire.entries.filter(({ side }) => side === filter);
+  return (
+    <section class="panel wire" aria-label="Wire">
+      <header class="panel-head">
+        <h2>On the wire</h2>
+        <div class="panel-actions segmented" role="group" aria-label="Whose frames">
+          {FILTERS.map(({ filter: name, label }) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={filter === name}
+              onClick={() => {
+                setFilter(name);
+              }}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      </header>
+      <ul class="legend" aria-label="Colours of the revisions">
+        <li>
+          <i class="live" />
+          live
+        </li>
+        <li>
+          <i class="resumed" />
+          on resume
+        </li>
+        <li>
+          <i class="backlog" />
+          from the log
+        </li>
+        <li>
+          <i class="missing" />
+          not here yet
+        </li>
+      </ul>
+      <ol class="entries" tabIndex={0} aria-label="Frames, newest first">
+        {entries.map(entry => (
+          <Entry key={entry.number} entry={entry} />
+        ))}
+      </ol>
+    </section>
+  );
+}
