@@ -1,0 +1,67 @@
+/**
+ * The wire shapes of a conversation's commands. Unknown fields are stripped, and nothing is defaulted: what comes out
+ * is what the digest of "once, for life" is taken over. Rules of the business (the length of a text, who may) are the
+ * decider's, so that they answer with their own codes; the bounds here only keep what no rule looks at small.
+ */
+import { z } from 'zod';
+import type { ConversationCommand } from '../domain/conversation/commands.ts';
+import { RequestError } from '../errors.ts';
+import { opaqueId, seq, textUpTo, wellFormed } from './text.ts';
+
+const REASON_UNITS_MAX = 1_000;
+const TOPIC_UNITS_MAX = 200;
+const ATTRIBUTES_MAX = 50;
+const ATTRIBUTE_UNITS_MAX = 1_000;
+const ATTACHMENTS_MAX = 10;
+
+const attachment = z.object({
+  id: opaqueId,
+  name: textUpTo(255),
+  contentType: z.string().max(127),
+  bytes: z.int().nonnegative(),
+});
+
+export const conversationCommandSchemas = {
+  StartConversation: z.object({
+    channel: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, a letter first'),
+    visitor: opaqueId.optional(),
+    topic: textUpTo(TOPIC_UNITS_MAX).optional(),
+    attributes: z
+      .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/), textUpTo(ATTRIBUTE_UNITS_MAX))
+      .refine(
+        attributes => Object.keys(attributes).length <= ATTRIBUTES_MAX,
+        `must have at most ${ATTRIBUTES_MAX} entries`,
+      )
+      .optional(),
+  }),
+  PostMessage: z.object({
+    text: wellFormed,
+    format: z.literal('plain').optional(),
+    replyTo: seq.optional(),
+    attachments: z.array(attachment).max(ATTACHMENTS_MAX).optional(),
+  }),
+  EditMessage: z.object({ seq, text: wellFormed }),
+  RedactMessage: z.object({ seq, reason: textUpTo(REASON_UNITS_MAX).optional() }),
+} as const satisfies {
+  [Type in ConversationCommand['type']]: z.ZodType<Extract<ConversationCommand, { type: Type }>['data']>;
+};
+
+export type ConversationCommandType = keyof typeof conversationCommandSchemas;
+
+/**
+ * A command as it came over a wire, parsed.
+ *
+ * @throws RequestError `bad-request`, its path beginning with `command` or `data`
+ */
+export function parseConversationCommand(type: string, data: unknown): ConversationCommand {
+  if (!Object.hasOwn(conversationCommandSchemas, type)) {
+    const known = Object.keys(conversationCommandSchemas).join(', ');
+    throw new RequestError('bad-request', `Unknown command; a conversation takes ${known}.`, { path: 'command' });
+  }
+  const known = type as ConversationCommandType;
+  const parsed = conversationCommandSchemas[known].safeParse(data);
+  if (parsed.success) return { type: known, data: parsed.data } as ConversationCommand;
+  const issue = parsed.error.issues[0];
+  const path = ['data', ...(issue?.path ?? [])].join('.');
+  throw new RequestError('bad-request', `${path}: ${issue?.message ?? 'not valid'}`, { path });
+}

@@ -1,0 +1,19 @@
+/** Strings that every outer edge takes: well-formed Unicode, so that they survive UTF-8 and canonical JSON unchanged. */
+import { z } from 'zod';
+import { ID_PATTERN } from '../domain/stream-name.ts';
+
+/** A lone half of a surrogate pair has no UTF-8 form. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+export const wellFormed = z
+  .string()
+  .refine(text => !LONE_SURROGATE.test(text), 'must be well-formed Unicode (a surrogate stands alone)');
+
+/** An id of a stream, a command, a person: 1 to 128 of `[A-Za-z0-9._~-]`. */
+export const opaqueId = z.string().regex(ID_PATTERN, 'must be 1 to 128 of A-Z a-z 0-9 . _ ~ -');
+
+/** Something with a length in UTF-16 units. */
+export const textUpTo = (unitsMax: number) => wellFormed.max(unitsMax);
+
+/** A message's ordinal in its conversation. */
+export const seq = z.int().nonnegative();
