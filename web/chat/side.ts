@@ -242,7 +242,7 @@ export class Side {
 
   /** The page's own check sees every frame of a room, whatever the connection makes of it. */
   #check(frame: ServerFrame): void {
-    if (!('room' in frame) || frame.room === undefined) return;
+    if (!('room' in frame)) return;
     const view = this.#viewOf(frame.room);
     view?.coverage.observe(frame);
     if (view && frame.op === 'subscribed') view.from ??= frame.after + 1;
