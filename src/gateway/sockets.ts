@@ -11,13 +11,19 @@ export interface Upgrade {
   readonly remoteAddress: string;
 }
 
+/**
+ * `sent`: all of it went to the kernel. `queued`: accepted, some of it waits, and `drain` will come. `dropped`: not
+ * accepted, nothing was written, and nothing of later frames may be taken for granted either.
+ */
+export type SendResult = 'sent' | 'queued' | 'dropped';
+
 export interface Socket {
-  /** `sent`: handed to the kernel or queued within the bound. `dropped`: not sent and not queued, nothing was written. */
-  send(frame: string | Uint8Array): 'sent' | 'dropped';
+  /** One text frame. Bytes are UTF-8, and may be sent to many sockets: an adapter never writes to them. */
+  send(frame: string | Uint8Array): SendResult;
   /** Bytes accepted by `send` and not yet handed to the kernel. */
   queuedBytes(): number;
   ping(): void;
-  /** Flushes what is queued, then closes with a code of docs/protocol.md. */
+  /** Flushes what is queued, then closes with a code of docs/protocol.md. A second call changes nothing. */
   end(code: number, reason: string): void;
   /** Cuts at once; what is queued is lost. */
   terminate(): void;
@@ -30,6 +36,7 @@ export interface SocketHandlers {
   /** The queue shrank after it had been non-empty. */
   drain(): void;
   pong(): void;
+  /** The last call of all, once, also after `end` and `terminate`. */
   closed(code: number): void;
 }
 
@@ -37,12 +44,17 @@ export interface SocketServer {
   readonly port: number;
   /** Stops accepting; open sockets stay. */
   stopAccepting(): void;
+  /** Cuts what is still open. */
   close(): Promise<void>;
 }
 
 export interface SocketServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Where upgrades are taken; anything else is answered 404. */
+  readonly path: string;
+  /** Answered when a client offers it; else the first it offers, so that a browser completes the upgrade and can read why it is closed. */
+  readonly protocol: string;
   /** A message above it is not parsed but answered (`too-large`). */
   readonly frameBytesMax: number;
   /** A message above it ends the socket. */
@@ -53,4 +65,17 @@ export interface SocketServerOptions {
   open(socket: Socket, upgrade: Upgrade): SocketHandlers;
 }
 
+/** Nothing can listen there. */
+export class PortTakenError extends Error {
+  override readonly name = 'PortTakenError';
+  readonly host: string;
+  readonly port: number;
+  constructor(host: string, port: number) {
+    super(`Nothing can listen on ${host} port ${port}: it is taken, or may not be used.`);
+    this.host = host;
+    this.port = port;
+  }
+}
+
+/** @throws PortTakenError */
 export type ListenSockets = (options: SocketServerOptions) => Promise<SocketServer>;

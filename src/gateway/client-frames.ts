@@ -1,0 +1,116 @@
+/**
+ * What a client may say: one JSON object a text frame, its kind in `op`. Unknown fields are ignored, so that v1 can
+ * grow; an unknown `op` is an error. Revisions are JSON numbers on the wire and bigint from here on.
+ */
+import { z } from 'zod';
+import { ID_PATTERN } from '../domain/stream-name.ts';
+
+/** UTF-16 units of a `ref`, which is kept until its frame is answered. */
+export const REF_LENGTH_MAX = 256;
+
+const ref = z.string().max(REF_LENGTH_MAX).optional();
+const room = z.string().max(256);
+const token = z.string().min(1).max(16_384);
+/** -1 stands for "before the first event". */
+const revision = z.int().min(-1).transform(BigInt);
+
+const authFrame = z.object({ op: z.literal('auth'), ref, token });
+const refreshFrame = z.object({ op: z.literal('refresh'), ref, token });
+const subscribeFrame = z
+  .object({
+    op: z.literal('subscribe'),
+    ref,
+    room,
+    /** The client's cursor, exclusive. */
+    after: revision.optional(),
+    /** The last so many revisions, hidden ones counted. */
+    tail: z.int().min(0).optional(),
+    /** Only what is new. */
+    live: z.literal(true).optional(),
+    /** The log the cursor is of. */
+    log: z.string().max(128).optional(),
+  })
+  .refine(frame => [frame.after, frame.tail, frame.live].filter(start => start !== undefined).length <= 1, {
+    message: 'only one of after, tail and live',
+    path: ['after'],
+  });
+const unsubscribeFrame = z.object({ op: z.literal('unsubscribe'), ref, room });
+const historyFrame = z.object({
+  op: z.literal('history'),
+  ref,
+  room,
+  /** Exclusive; absent: from the head. */
+  before: z.int().min(0).transform(BigInt).optional(),
+  limit: z.int().min(1),
+});
+const sendFrame = z.object({
+  op: z.literal('send'),
+  ref,
+  id: z.string().regex(ID_PATTERN, '1 to 128 of A-Z a-z 0-9 . _ ~ -'),
+  room: room.optional(),
+  command: z.string().max(64),
+  data: z.unknown(),
+  expectedRevision: revision.optional(),
+});
+const typingFrame = z.object({ op: z.literal('typing'), ref, room, on: z.boolean() });
+
+export const clientFrameSchema = z.discriminatedUnion('op', [
+  authFrame,
+  refreshFrame,
+  subscribeFrame,
+  unsubscribeFrame,
+  historyFrame,
+  sendFrame,
+  typingFrame,
+]);
+
+export type ClientFrame = z.infer<typeof clientFrameSchema>;
+export type SubscribeFrame = z.infer<typeof subscribeFrame>;
+export type HistoryFrame = z.infer<typeof historyFrame>;
+export type SendFrame = z.infer<typeof sendFrame>;
+export type TypingFrame = z.infer<typeof typingFrame>;
+
+export type ParsedFrame =
+  | { readonly kind: 'frame'; readonly frame: ClientFrame }
+  | { readonly kind: 'bad'; readonly message: string; readonly path?: string; readonly ref?: string }
+  /** A `send` whose id could be read: it is answered `nack`. */
+  | {
+      readonly kind: 'bad-send';
+      readonly id: string;
+      readonly room?: string;
+      readonly message: string;
+      readonly path?: string;
+      readonly ref?: string;
+    };
+
+/** What to answer to an object that is not as its schema says: the first fault, with its path. */
+export function firstIssue(error: z.ZodError): { readonly message: string; readonly path?: string } {
+  const issue = error.issues[0];
+  if (!issue) return { message: 'not as expected' };
+  return issue.path.length > 0 ? { message: issue.message, path: issue.path.join('.') } : { message: issue.message };
+}
+
+function ifString(value: unknown, lengthMax: number): string | undefined {
+  return typeof value === 'string' && value.length <= lengthMax ? value : undefined;
+}
+
+export function parseClientFrame(text: string): ParsedFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: 'bad', message: 'not JSON' };
+  }
+  const parsed = clientFrameSchema.safeParse(value);
+  if (parsed.success) return { kind: 'frame', frame: parsed.data };
+  const issue = firstIssue(parsed.error);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { kind: 'bad', message: 'not a JSON object' };
+  const fields = value as Record<string, unknown>;
+  const given = ifString(fields.ref, REF_LENGTH_MAX);
+  const answer = { ...issue, ...(given === undefined ? {} : { ref: given }) };
+  const id = ifString(fields.id, 128);
+  if (fields.op !== 'send' || id === undefined || !ID_PATTERN.test(id)) return { kind: 'bad', ...answer };
+  const named = ifString(fields.room, 256);
+  return { kind: 'bad-send', id, ...(named === undefined ? {} : { room: named }), ...answer };
+}

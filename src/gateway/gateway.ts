@@ -1,0 +1,156 @@
+/**
+ * The gateway of one node: takes sockets, gives each a session, feeds the hub from the log, and goes away in order
+ * (GW-12). Everything it needs of the world is given to it.
+ */
+import type { VerifyToken } from '../auth/tokens.ts';
+import type { ConversationCommands } from '../commands/commands.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { EventStore } from '../event-store/event-store.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { CLOSE } from './close-codes.ts';
+import type { GatewayContext, GatewayCounters } from './context.ts';
+import { Feed } from './feed.ts';
+import { Hub } from './hub.ts';
+import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
+import { RoomLog, type EventOpener } from './room-log.ts';
+import { Session } from './session.ts';
+import { SessionRooms } from './session-rooms.ts';
+import type { ListenSockets, Socket, SocketServer, Upgrade } from './sockets.ts';
+import { delay, type Timers } from './timers.ts';
+
+export const SUBPROTOCOL = 'verbatim.v1';
+export const SOCKET_PATH = '/v1/socket';
+const BEARER_PROTOCOL = 'bearer.';
+/** How often sessions are looked at for what is due by time. */
+const TICK_MS = 1_000;
+/** After the last close frame: time for it to leave the machine before the sockets are cut. */
+const LINGER_MS = 200;
+
+export interface GatewayOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly listen: ListenSockets;
+  readonly store: EventStore;
+  readonly serializer: EventOpener;
+  readonly commands: ConversationCommands;
+  readonly verifyToken: VerifyToken;
+  /** The log's own id. */
+  readonly log: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** A new id each call. */
+  readonly newId: () => string;
+  readonly random?: () => number;
+  readonly limits?: Partial<GatewayLimits>;
+}
+
+export interface GatewayStats extends Readonly<GatewayCounters> {
+  readonly sockets: number;
+  readonly rooms: number;
+  readonly subscriptions: number;
+  readonly catchingUp: number;
+  /** False while the live feed waits to be subscribed again. */
+  readonly feedConnected: boolean;
+}
+
+export interface Gateway {
+  readonly port: number;
+  /** Stops accepting, tells clients, finishes commands in flight, flushes, closes all with 4001, within `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+  /** At once; what is queued may be lost. After `drain` it only frees what is left. */
+  close(): Promise<void>;
+  stats(): GatewayStats;
+}
+
+/** @throws UnavailableError the log cannot be read; and what `listen` throws for a port that is taken */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
+  const { store, serializer, timers, clock, logger, random = Math.random } = options;
+  const hub = new Hub({ frameBytes: limits.frameBytes });
+  const counters: GatewayCounters = { fellBehind: 0, resets: 0, badFrames: 0 };
+  const roomLog = new RoomLog(store, serializer, limits);
+  const { commands, verifyToken, log, newId } = options;
+  const context: GatewayContext = {
+    ...{ hub, roomLog, commands, verifyToken, log, clock, timers, limits, logger, newId, random, counters },
+  };
+  const sessions = new Set<Session>();
+  let draining = false;
+  const feed = new Feed({ store, opener: serializer, hub, timers, random, logger, unreadable: failRoom });
+  await feed.start();
+  let server: SocketServer;
+  try {
+    server = await options.listen({
+      host: options.host,
+      port: options.port,
+      path: SOCKET_PATH,
+      protocol: SUBPROTOCOL,
+      frameBytesMax: limits.frameBytes,
+      messageBytesMax: limits.messageBytes,
+      queueBytesMax: limits.queueBytes,
+      open: (socket, upgrade) => {
+        const session = openSession(context, sessions, socket, upgrade);
+        if (draining) session.end(CLOSE.shutdown);
+        return session;
+      },
+    });
+  } catch (error) {
+    await feed.stop();
+    throw error;
+  }
+  const stopTicking = timers.every(TICK_MS, () => {
+    const now = clock.now();
+    for (const session of sessions) session.tick(now);
+  });
+
+  function failRoom(stream: string, error: unknown): void {
+    for (const subscriber of hub.subscribers(stream)) if (subscriber instanceof SessionRooms) subscriber.fail(error);
+  }
+
+  return {
+    port: server.port,
+    drain: async graceMs => {
+      draining = true;
+      server.stopAccepting();
+      await drainSessions(context, sessions, graceMs);
+    },
+    close: async () => {
+      stopTicking();
+      for (const session of sessions) session.end(CLOSE.shutdown);
+      await feed.stop();
+      await server.close();
+    },
+    stats: () => ({ sockets: sessions.size, ...hub.stats(), ...counters, feedConnected: feed.isConnected() }),
+  };
+}
+
+function openSession(
+  context: GatewayContext,
+  sessions: Set<Session>,
+  socket: Socket,
+  upgrade: Upgrade,
+): SocketHandlers {
+  const session = new Session(context, socket, closed => sessions.delete(closed));
+  sessions.add(session);
+  const bearer = upgrade.protocols.find(protocol => protocol.startsWith(BEARER_PROTOCOL));
+  const header = /^Bearer +(\S+)$/i.exec(upgrade.authorization ?? '')?.[1];
+  const token = header ?? bearer?.slice(BEARER_PROTOCOL.length);
+  if (!upgrade.protocols.includes(SUBPROTOCOL)) session.end(CLOSE.version);
+  else if (sessions.size > context.limits.sockets) session.end(CLOSE.rateLimited);
+  else if (token !== undefined) session.authenticate(token);
+  else if (upgrade.authorization !== undefined) session.end(CLOSE.unauthorized);
+  return session;
+}
+
+/** A part of the grace is kept for flushing what the commands in flight were answered. */
+async function drainSessions(context: GatewayContext, sessions: ReadonlySet<Session>, graceMs: number): Promise<void> {
+  const { timers, clock, limits, random } = context;
+  const endsAt = clock.now() + graceMs - LINGER_MS;
+  const answered = [...sessions].map(session => session.announceDrain(Math.floor(random() * limits.reconnectSpreadMs)));
+  await Promise.race([Promise.all(answered), delay(timers, Math.floor((graceMs - LINGER_MS) * 0.75))]);
+  const flushed = () => [...sessions].every(session => session.outbox.queuedBytes() === 0);
+  while (!flushed() && clock.now() < endsAt) await delay(timers, 20);
+  for (const session of [...sessions]) session.end(CLOSE.shutdown);
+  await delay(timers, LINGER_MS);
+}

@@ -1,0 +1,76 @@
+/** One node's sessions and the rooms they are subscribed to, fed with what the log's live feed brings. */
+import type { Recorded } from '../domain/decider.ts';
+import type { ConversationEvent } from '../domain/conversation/events.ts';
+import type { View } from '../domain/conversation/view.ts';
+import { Room, RoomSubscription, type Subscriber } from './room.ts';
+
+export class Hub {
+  private readonly rooms = new Map<string, Room>();
+  private readonly frameBytes: number;
+
+  /** `frameBytes`: what an `events` frame aims not to be above. */
+  constructor(options: { readonly frameBytes: number }) {
+    this.frameBytes = options.frameBytes;
+  }
+
+  /** From here on the room's head is followed, so that what is appended while the subscription opens is not missed. */
+  join(stream: string, name: string, subscriber: Subscriber, view: View, maySend: boolean): RoomSubscription {
+    let room = this.rooms.get(stream);
+    if (!room) this.rooms.set(stream, (room = new Room(stream, name, this.frameBytes)));
+    const subscription = new RoomSubscription(room, subscriber, view, maySend);
+    room.subscriptions.add(subscription);
+    return subscription;
+  }
+
+  leave(subscription: RoomSubscription): void {
+    const { room } = subscription;
+    room.leaveLive(subscription, 'ended');
+    if (!room.subscriptions.delete(subscription)) return;
+    if (subscription.typing) room.relayTyping(subscription, false);
+    if (room.subscriptions.size === 0) this.rooms.delete(room.stream);
+  }
+
+  hasRoom(stream: string): boolean {
+    return this.rooms.has(stream);
+  }
+
+  /** The log's events in its order; each room gets its own as one run, or as several where revisions are missing. */
+  dispatch(events: readonly Recorded<ConversationEvent>[]): void {
+    const runs = new Map<Room, Recorded<ConversationEvent>[]>();
+    for (const recorded of events) {
+      const room = this.rooms.get(recorded.stream);
+      if (!room) continue;
+      const run = runs.get(room);
+      if (!run) runs.set(room, [recorded]);
+      else if (run.at(-1)?.revision === recorded.revision - 1n) run.push(recorded);
+      else {
+        room.dispatch(run);
+        runs.set(room, [recorded]);
+      }
+    }
+    for (const [room, run] of runs) room.dispatch(run);
+  }
+
+  /** For events that passed without being dispatched. */
+  skip(stream: string, revision: bigint): void {
+    this.rooms.get(stream)?.skipTo(revision);
+  }
+
+  /** Everybody who is subscribed to the room of this stream. */
+  subscribers(stream: string): Set<Subscriber> {
+    const subscribers = new Set<Subscriber>();
+    for (const subscription of this.rooms.get(stream)?.subscriptions ?? []) subscribers.add(subscription.subscriber);
+    return subscribers;
+  }
+
+  stats(): { readonly rooms: number; readonly subscriptions: number; readonly catchingUp: number } {
+    let subscriptions = 0;
+    let catchingUp = 0;
+    for (const room of this.rooms.values())
+      for (const { phase } of room.subscriptions) {
+        subscriptions += 1;
+        if (phase === 'catching-up') catchingUp += 1;
+      }
+    return { rooms: this.rooms.size, subscriptions, catchingUp };
+  }
+}

@@ -1,0 +1,209 @@
+/** The rooms of one session: subscribe, unsubscribe, history and typing, and what ends a subscription. */
+import type { Claims } from '../domain/claims.ts';
+import type { Access } from '../domain/conversation/access.ts';
+import { viewOf } from '../domain/conversation/view.ts';
+import { streamName } from '../domain/stream-name.ts';
+import type { StreamBounds } from '../event-store/event-store.ts';
+import { RequestError } from '../errors.ts';
+import { CatchUp } from './catch-up.ts';
+import type { HistoryFrame, SubscribeFrame, TypingFrame } from './client-frames.ts';
+import type { GatewayContext } from './context.ts';
+import { historyPageFrame } from './event-frames.ts';
+import type { Outbox } from './outbox.ts';
+import { askAccess, conversationOf } from './room-access.ts';
+import type { RoomSubscription, Subscriber } from './room.ts';
+import { wireRevision, type ServerFrame } from './server-frames.ts';
+
+/** What the rooms need of their session. */
+export interface RoomsSession {
+  readonly outbox: Outbox;
+  /** As the last accepted token says. */
+  readonly claims: Claims;
+  fail(error: unknown): void;
+}
+
+type ResetReason = Extract<ServerFrame, { op: 'reset' }>['reason'];
+
+export class SessionRooms implements Subscriber {
+  readonly outbox: Outbox;
+  private readonly context: GatewayContext;
+  private readonly session: RoomsSession;
+  private readonly subscriptions = new Map<string, RoomSubscription>();
+  private readonly catchUp: CatchUp;
+  private closed = false;
+
+  constructor(context: GatewayContext, session: RoomsSession) {
+    this.context = context;
+    this.session = session;
+    this.outbox = session.outbox;
+    this.catchUp = new CatchUp(context, this);
+  }
+
+  get claims(): Claims {
+    return this.session.claims;
+  }
+
+  /** @throws RequestError and what the store and the commands throw: the subscription then does not exist */
+  async subscribe(frame: SubscribeFrame): Promise<void> {
+    const { room } = frame;
+    const conversation = this.known(room);
+    if (this.subscriptions.has(room))
+      throw new RequestError('bad-request', 'Already subscribed; unsubscribe first.', { path: 'room' });
+    const { rooms } = this.context.limits;
+    if (this.subscriptions.size >= rooms)
+      throw new RequestError('rate-limited', `A connection has at most ${rooms} rooms.`, { path: 'room' });
+    const { send } = await this.permitted(conversation);
+    if (this.isClosed()) return;
+    const stream = streamName('conversation', this.claims.tenant, conversation);
+    const subscription = this.context.hub.join(stream, room, this, viewOf(this.claims.role), send);
+    this.subscriptions.set(room, subscription);
+    try {
+      const bounds = await this.context.roomLog.bounds(stream);
+      if (subscription.phase === 'ended') throw forbidden();
+      this.open(subscription, frame, bounds);
+    } catch (error) {
+      this.drop(subscription);
+      if (!this.isClosed()) throw error;
+    }
+  }
+
+  /** From here to the first read everything is one turn. */
+  private open(subscription: RoomSubscription, frame: SubscribeFrame, bounds: StreamBounds): void {
+    const { room, ref } = frame;
+    const { log } = this.context;
+    // The feed may be ahead of a replica that was asked.
+    const head = bounds.head > subscription.room.feedHead ? bounds.head : subscription.room.feedHead;
+    const reset = (reason: ResetReason) => {
+      this.reset(subscription, reason, { first: bounds.first, head }, ref);
+    };
+    if (frame.log !== undefined && frame.log !== log) {
+      reset('other-log');
+      return;
+    }
+    let after = frame.after ?? -1n;
+    if (frame.live === true) after = head;
+    if (frame.tail !== undefined) {
+      const wanted = head - BigInt(frame.tail);
+      after = wanted > bounds.first - 1n ? wanted : bounds.first - 1n;
+    }
+    if (after > head) reset('beyond-head');
+    else if (after < bounds.first - 1n) reset('truncated');
+    else {
+      const wire = { head: wireRevision(head), after: wireRevision(after) };
+      this.outbox.answer({ op: 'subscribed', ref, room, log, ...wire });
+      subscription.cursor = after;
+      subscription.phase = 'catching-up';
+      this.catchUp.add(subscription);
+    }
+  }
+
+  unsubscribe(room: string, ref: string | undefined): void {
+    this.known(room);
+    const subscription = this.subscriptions.get(room);
+    if (subscription) this.drop(subscription);
+    this.outbox.answer({ op: 'unsubscribed', ref, room });
+  }
+
+  async history(frame: HistoryFrame): Promise<void> {
+    const { room, ref, before, limit } = frame;
+    const conversation = this.known(room);
+    await this.permitted(conversation);
+    const { roomLog, limits } = this.context;
+    await this.outbox.roomFor(0);
+    const stream = streamName('conversation', this.claims.tenant, conversation);
+    const page = await roomLog.history(stream, before, Math.min(limit, limits.historyRevisions));
+    // Asked again, because the page may hold what has changed the answer.
+    await this.permitted(conversation);
+    const bytes = historyPageFrame({ room, ref, page, view: viewOf(this.claims.role), frameBytes: limits.frameBytes });
+    await this.outbox.roomFor(bytes.length);
+    this.outbox.answerEncoded(bytes);
+  }
+
+  typing({ room, on }: TypingFrame): void {
+    this.known(room);
+    const subscription = this.subscriptions.get(room);
+    if (!subscription?.maySend) throw forbidden();
+    if (on || subscription.typing) subscription.room.relayTyping(subscription, on);
+  }
+
+  /** After the claims changed. */
+  async askAccessAgain(): Promise<void> {
+    for (const subscription of [...this.subscriptions.values()]) {
+      const { name } = subscription.room;
+      const { see, send } = await askAccess(this.context.commands, this.claims, conversationOf(name) ?? '');
+      subscription.maySend = send;
+      if (!see) this.forbid(subscription);
+    }
+  }
+
+  fallBehind(): void {
+    this.context.counters.fellBehind += 1;
+    for (const subscription of this.subscriptions.values()) {
+      if (subscription.phase !== 'live') continue;
+      subscription.room.leaveLive(subscription, 'catching-up');
+      this.catchUp.add(subscription);
+    }
+  }
+
+  forbid(subscription: RoomSubscription): void {
+    const { phase, room } = subscription;
+    if (phase === 'ended') return;
+    this.drop(subscription);
+    // While it opens, the subscribe itself is answered instead.
+    if (phase !== 'opening') this.outbox.answer({ op: 'unsubscribed', room: room.name, code: 'forbidden' });
+  }
+
+  truncated(subscription: RoomSubscription, bounds: StreamBounds): void {
+    this.reset(subscription, 'truncated', bounds, undefined);
+  }
+
+  fail(error: unknown): void {
+    this.session.fail(error);
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const subscription of [...this.subscriptions.values()]) this.drop(subscription);
+  }
+
+  /** A function, because it changes during every wait. */
+  private isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** GW-4: the client is told why, where it can go on, and gets no more of this subscription. */
+  private reset(
+    subscription: RoomSubscription,
+    reason: ResetReason,
+    bounds: StreamBounds,
+    ref: string | undefined,
+  ): void {
+    this.drop(subscription);
+    this.context.counters.resets += 1;
+    const wire = { from: wireRevision(bounds.first), head: wireRevision(bounds.head) };
+    this.outbox.answer({ op: 'reset', ref, room: subscription.room.name, reason, ...wire, log: this.context.log });
+  }
+
+  private drop(subscription: RoomSubscription): void {
+    const { name } = subscription.room;
+    if (this.subscriptions.get(name) === subscription) this.subscriptions.delete(name);
+    this.context.hub.leave(subscription);
+  }
+
+  private known(room: string): string {
+    const conversation = conversationOf(room);
+    if (conversation === undefined)
+      throw new RequestError('unknown-room', 'Rooms are named conversation:<id>.', { path: 'room' });
+    return conversation;
+  }
+
+  private async permitted(conversation: string): Promise<Access> {
+    const access = await askAccess(this.context.commands, this.claims, conversation);
+    if (!access.see) throw forbidden();
+    return access;
+  }
+}
+
+function forbidden(): RequestError {
+  return new RequestError('forbidden', 'Not a room of this user.', { path: 'room' });
+}

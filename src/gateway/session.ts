@@ -1,0 +1,300 @@
+/**
+ * One socket's state machine. States:
+ *   awaiting-token   no token came with the upgrade: the first frame must be `auth`, within `authenticateMs`
+ *   authenticating   a token is being verified; frames that come meanwhile wait (bounded in count and bytes)
+ *   open             `hello` was sent; frames are served
+ *   closed           nothing is sent or served any more
+ * awaiting-token -> authenticating -> open -> closed; any -> closed. Frames other than `send` are served one after the
+ * other in the order they came; commands are handed over in the order they came, a room (session-sends.ts).
+ */
+import type { TokenVerdict } from '../auth/tokens.ts';
+import type { Claims } from '../domain/claims.ts';
+import { RequestError } from '../errors.ts';
+import { parseClientFrame, type ClientFrame, type ParsedFrame } from './client-frames.ts';
+import { CLOSE, type Close } from './close-codes.ts';
+import type { GatewayContext } from './context.ts';
+import { faultOf } from './faults.ts';
+import { Outbox } from './outbox.ts';
+import { errorFrame, nackFrame } from './server-frames.ts';
+import { SessionRooms } from './session-rooms.ts';
+import { SessionSends } from './session-sends.ts';
+import type { Socket, SocketHandlers } from './sockets.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+type State =
+  | { readonly kind: 'awaiting-token' }
+  | { readonly kind: 'authenticating'; readonly waiting: string[]; bytes: number }
+  | { readonly kind: 'open'; readonly rooms: SessionRooms; readonly sends: SessionSends }
+  | { readonly kind: 'closed' };
+
+/** Frames served one after the other: all that are neither `send` nor `auth`. */
+type Request = Exclude<ClientFrame, { op: 'send' | 'auth' }>;
+
+export class Session implements SocketHandlers {
+  readonly id: string;
+  readonly outbox: Outbox;
+  private readonly context: GatewayContext;
+  private readonly socket: Socket;
+  private readonly onClosed: (session: Session) => void;
+  private readonly openedAt: number;
+  private readonly requests: Request[] = [];
+  private readonly requestRate: TokenBucket;
+  private state: State = { kind: 'awaiting-token' };
+  private acceptedClaims: Claims | undefined;
+  private serving = false;
+  private heardAt: number;
+  private pingedAt: number;
+  private badFrames = 0;
+  private badFramesSince: number;
+
+  constructor(context: GatewayContext, socket: Socket, onClosed: (session: Session) => void) {
+    const now = context.clock.now();
+    this.id = context.newId();
+    this.context = context;
+    this.socket = socket;
+    this.onClosed = onClosed;
+    this.openedAt = this.heardAt = this.pingedAt = this.badFramesSince = now;
+    this.requestRate = new TokenBucket(context.limits.requestsPerSecond, context.clock);
+    this.outbox = new Outbox(socket, context.limits, context.clock, () => {
+      this.end(CLOSE.tooSlow);
+    });
+  }
+
+  /** With the token of the upgrade, or of the first `auth` frame. */
+  authenticate(token: string, ref?: string): void {
+    this.state = { kind: 'authenticating', waiting: [], bytes: 0 };
+    this.context.verifyToken(token).then(
+      verdict => {
+        this.authenticated(verdict, ref);
+      },
+      (error: unknown) => {
+        this.fail(error);
+      },
+    );
+  }
+
+  /** As the last accepted token says; they outlive the open state, for what is still under way. */
+  get claims(): Claims {
+    if (this.acceptedClaims === undefined) throw new Error('A session has no claims before it has been open.');
+    return this.acceptedClaims;
+  }
+
+  isOpen(): boolean {
+    return this.state.kind === 'open';
+  }
+
+  private authenticated(verdict: TokenVerdict, ref: string | undefined): void {
+    const { state } = this;
+    if (state.kind !== 'authenticating') return;
+    if (verdict.kind !== 'valid') {
+      this.end(verdict.kind === 'expired' ? CLOSE.tokenExpired : CLOSE.unauthorized);
+      return;
+    }
+    const { claims } = verdict;
+    const { limits, log } = this.context;
+    const rooms = new SessionRooms(this.context, this);
+    this.acceptedClaims = claims;
+    this.state = { kind: 'open', rooms, sends: new SessionSends(this.context, this) };
+    const { frameBytes, sendsPerSecond, queueBytes, heartbeatMs } = limits;
+    this.outbox.answer({
+      op: 'hello',
+      ref,
+      session: this.id,
+      user: claims.sub,
+      role: claims.role,
+      log,
+      heartbeatMs,
+      limits: { frameBytes, rooms: limits.rooms, sendsPerSecond, queueBytes },
+    });
+    for (const text of state.waiting) this.receive(text);
+  }
+
+  message(data: string | undefined, size: number): void {
+    this.heardAt = this.context.clock.now();
+    if (this.state.kind === 'closed') return;
+    const { frameBytes } = this.context.limits;
+    if (size > frameBytes) this.badFrame({ code: 'too-large', message: `A frame has at most ${frameBytes} bytes.` });
+    else if (data === undefined) this.badFrame({ code: 'bad-request', message: 'Frames are text, not binary.' });
+    else this.receive(data);
+  }
+
+  private receive(text: string): void {
+    const { state } = this;
+    switch (state.kind) {
+      case 'awaiting-token': {
+        const parsed = parseClientFrame(text);
+        if (parsed.kind === 'frame' && parsed.frame.op === 'auth')
+          this.authenticate(parsed.frame.token, parsed.frame.ref);
+        else this.end(CLOSE.unauthorized);
+        return;
+      }
+      case 'authenticating': {
+        const { framesWaiting, frameBytes } = this.context.limits;
+        state.waiting.push(text);
+        state.bytes += text.length;
+        if (state.waiting.length > framesWaiting || state.bytes > frameBytes) this.end(CLOSE.badRequest);
+        return;
+      }
+      case 'open':
+        if (this.context.clock.now() >= this.claims.expiresAt) this.end(CLOSE.tokenExpired);
+        else this.serve(parseClientFrame(text), state.sends);
+        return;
+      case 'closed':
+        return;
+    }
+  }
+
+  private serve(parsed: ParsedFrame, sends: SessionSends): void {
+    if (parsed.kind === 'bad')
+      this.badFrame({ code: 'bad-request', message: parsed.message, path: parsed.path }, parsed.ref);
+    else if (parsed.kind === 'bad-send')
+      this.outbox.answer(nackFrame({ code: 'bad-request', message: parsed.message, path: parsed.path }, parsed));
+    else if (parsed.frame.op === 'send') sends.send(parsed.frame);
+    else if (parsed.frame.op === 'auth')
+      this.badFrame(
+        { code: 'bad-request', message: 'Already authenticated; use refresh.', path: 'op' },
+        parsed.frame.ref,
+      );
+    else this.request(parsed.frame);
+  }
+
+  /** What the frame is answered is the frame's; what is counted is the session's. */
+  private badFrame(
+    fault: { code: 'bad-request' | 'too-large'; message: string; path?: string | undefined },
+    ref?: string,
+  ): void {
+    const now = this.context.clock.now();
+    if (now - this.badFramesSince >= 60_000) {
+      this.badFrames = 0;
+      this.badFramesSince = now;
+    }
+    this.badFrames += 1;
+    this.context.counters.badFrames += 1;
+    this.outbox.answer(errorFrame(fault, { ref }));
+    if (this.badFrames >= this.context.limits.badFramesPerMinute) this.end(CLOSE.badRequest);
+  }
+
+  private request(frame: Request): void {
+    const { framesWaiting, requestsPerSecond } = this.context.limits;
+    const waitMs = this.requestRate.take();
+    const crowded = this.requests.length >= framesWaiting;
+    if (waitMs > 0 || crowded) {
+      // Typing is shed without a word, as every ephemeral frame is.
+      if (frame.op === 'typing') return;
+      const message = crowded ? `At most ${framesWaiting} frames may wait.` : `At most ${requestsPerSecond} a second.`;
+      const room = 'room' in frame ? frame.room : undefined;
+      this.outbox.answer(
+        errorFrame({ code: 'rate-limited', message, retryAfterMs: waitMs || 1_000 }, { ref: frame.ref, room }),
+      );
+      return;
+    }
+    this.requests.push(frame);
+    if (!this.serving) void this.serveRequests();
+  }
+
+  private async serveRequests(): Promise<void> {
+    this.serving = true;
+    for (let frame = this.requests.shift(); frame; frame = this.requests.shift()) {
+      if (this.state.kind !== 'open') break;
+      try {
+        await this.serveRequest(frame, this.state.rooms);
+      } catch (error) {
+        const fault = faultOf(error);
+        if (fault.code === 'internal')
+          this.context.logger.error('a frame failed', { error, session: this.id, op: frame.op });
+        this.outbox.answer(errorFrame(fault, { ref: frame.ref, room: 'room' in frame ? frame.room : undefined }));
+      }
+    }
+    this.serving = false;
+  }
+
+  private serveRequest(frame: Request, rooms: SessionRooms): Promise<void> | void {
+    switch (frame.op) {
+      case 'subscribe':
+        return rooms.subscribe(frame);
+      case 'unsubscribe':
+        rooms.unsubscribe(frame.room, frame.ref);
+        return;
+      case 'history':
+        return rooms.history(frame);
+      case 'typing':
+        rooms.typing(frame);
+        return;
+      case 'refresh':
+        return this.refresh(frame.token, frame.ref);
+    }
+  }
+
+  /** A token that cannot be taken changes nothing: the session goes on under the one it has, until that expires. */
+  private async refresh(token: string, ref: string | undefined): Promise<void> {
+    const verdict = await this.context.verifyToken(token);
+    const { state } = this;
+    if (state.kind !== 'open') return;
+    if (verdict.kind !== 'valid') {
+      const message = verdict.kind === 'expired' ? 'The token has expired.' : verdict.message;
+      throw new RequestError('unauthorized', message, { path: 'token' });
+    }
+    const { claims } = verdict;
+    const { sub, tenant, role } = this.claims;
+    if (claims.sub !== sub || claims.tenant !== tenant || claims.role !== role)
+      throw new RequestError('forbidden', 'A refresh keeps sub, tenant and role.', { path: 'token' });
+    this.acceptedClaims = claims;
+    this.outbox.answer({ op: 'refreshed', ref, expiresAt: new Date(claims.expiresAt).toISOString() });
+    await state.rooms.askAccessAgain();
+  }
+
+  drain(): void {
+    if (this.state.kind !== 'closed') this.outbox.drained();
+  }
+
+  pong(): void {
+    this.heardAt = this.context.clock.now();
+  }
+
+  closed(): void {
+    this.close();
+  }
+
+  /** Called about once a second: everything about this session that is due by time alone. */
+  tick(now: number): void {
+    const { limits } = this.context;
+    if (this.state.kind === 'closed') return;
+    if (this.state.kind === 'open' && now >= this.claims.expiresAt) this.end(CLOSE.tokenExpired);
+    else if (this.state.kind !== 'open' && now - this.openedAt >= limits.authenticateMs) this.end(CLOSE.unauthorized);
+    else if (this.outbox.isStalled(now)) this.end(CLOSE.tooSlow);
+    else if (now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);
+    else if (now - this.pingedAt >= limits.heartbeatMs) {
+      this.pingedAt = now;
+      this.socket.ping();
+    }
+  }
+
+  /** Tells the client to come back later and refuses new commands. Resolves when those in flight are answered. */
+  announceDrain(reconnectAfterMs: number): Promise<void> {
+    if (this.state.kind !== 'open') return Promise.resolve();
+    this.outbox.answer({ op: 'drain', reconnectAfterMs });
+    return this.state.sends.drain();
+  }
+
+  fail(error: unknown): void {
+    if (this.state.kind === 'closed') return;
+    this.context.logger.error('a session failed', { error, session: this.id });
+    this.end(CLOSE.serverError);
+  }
+
+  end({ code, reason }: Close): void {
+    if (this.state.kind === 'closed') return;
+    this.close();
+    this.socket.end(code, reason);
+  }
+
+  private close(): void {
+    const { state } = this;
+    if (state.kind === 'closed') return;
+    this.state = { kind: 'closed' };
+    this.outbox.close();
+    if (state.kind === 'open') state.rooms.close();
+    this.requests.length = 0;
+    this.onClosed(this);
+  }
+}
