@@ -30,10 +30,12 @@ export function personalFields(schema: z.core.$ZodType, path: readonly string[] 
   const mark = marks.get(schema as z.ZodType);
   if (mark !== undefined) return [{ path, subject: mark.subject }];
   if (schema instanceof z.ZodObject)
-    return Object.entries(schema.shape).flatMap(([name, field]) => personalFields(field, [...path, name]));
+    return Object.entries<z.core.$ZodType>(schema.shape).flatMap(([name, field]) =>
+      personalFields(field, [...path, name]),
+    );
   if (schema instanceof z.ZodArray) return personalFields(schema.element, [...path, '*']);
   if (schema instanceof z.ZodRecord) return personalFields(schema.valueType, [...path, '*']);
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodReadonly || schema instanceof z.ZodNullable)
-    return personalFields(schema.unwrap() as z.core.$ZodType, path);
+    return personalFields(schema.unwrap(), path);
   return [];
 }
