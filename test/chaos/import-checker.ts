@@ -1,0 +1,94 @@
+/**
+ * Holds rooms as a WebSocket shows them against the file they were imported from: every message once, in order, its text
+ * equal code unit by code unit, its time, author, role and reply kept. Pure.
+ */
+import type { WireEvent } from '../support/wire-client.ts';
+
+export interface FileLine {
+  readonly id: string;
+  readonly conversation: string;
+  readonly at: string;
+  readonly author: string;
+  readonly role: string;
+  readonly text: string;
+  readonly replyTo?: string;
+}
+
+export function parseLines(ndjson: string): FileLine[] {
+  return ndjson
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as FileLine);
+}
+
+export function byConversation(lines: readonly FileLine[]): Map<string, FileLine[]> {
+  const conversations = new Map<string, FileLine[]>();
+  for (const line of lines) {
+    const conversation = conversations.get(line.conversation);
+    if (conversation) conversation.push(line);
+    else conversations.set(line.conversation, [line]);
+  }
+  return conversations;
+}
+
+/** What differs, as sentences; empty when the rooms are the file. `rooms` by conversation id. */
+export function checkImport(lines: readonly FileLine[], rooms: ReadonlyMap<string, readonly WireEvent[]>): string[] {
+  const found: string[] = [];
+  const actorByAuthor = new Map<string, string>();
+  const authorByActor = new Map<string, string>();
+  for (const [conversation, expected] of byConversation(lines)) {
+    const events = rooms.get(conversation) ?? [];
+    found.push(...checkConversation(expected, events).map(what => `${conversation}: ${what}`));
+    for (const event of events) {
+      const author = sourceOf(event)?.author;
+      if (author === undefined) continue;
+      const actor = actorByAuthor.get(author) ?? event.actor.id;
+      if (actor !== event.actor.id) found.push(`${conversation}: ${author} has the ids ${actor} and ${event.actor.id}`);
+      const other = authorByActor.get(actor) ?? author;
+      if (other !== author) found.push(`${conversation}: ${author} and ${other} share the id ${actor}`);
+      actorByAuthor.set(author, actor);
+      authorByActor.set(actor, author);
+    }
+  }
+  return found;
+}
+
+function checkConversation(expected: readonly FileLine[], events: readonly WireEvent[]): string[] {
+  const found: string[] = [];
+  const [started, ...posted] = events;
+  if (events.length !== expected.length + 1) found.push(`${events.length} events for ${expected.length} messages`);
+  if (started?.type !== 'ConversationStarted') found.push(`begins with ${started?.type ?? 'nothing'}`);
+  if (started && started.at !== expected[0]?.at) found.push(`started at ${started.at}`);
+  for (const [index, event] of events.entries())
+    if (event.rev !== index) found.push(`revision ${event.rev} at place ${index}`);
+  for (const [seq, line] of expected.entries()) {
+    const event = posted[seq];
+    if (!event) {
+      found.push(`message ${line.id} is missing`);
+      continue;
+    }
+    const source = sourceOf(event);
+    const replyTo = expected.slice(0, seq).findIndex(({ id }) => id === line.replyTo);
+    const compared: readonly [name: string, actual: unknown, wanted: unknown][] = [
+      ['type', event.type, 'MessagePosted'],
+      ['seq', event.data.seq, seq],
+      ['id', source?.id, line.id],
+      ['command id', event.commandId, line.id],
+      ['text', event.data.text, line.text],
+      ['at', event.at, line.at],
+      ['author', source?.author, line.author],
+      ['role', event.actor.role, line.role],
+      ['source.replyTo', source?.replyTo, line.replyTo],
+      ['replyTo', event.data.replyTo, replyTo === -1 ? undefined : replyTo],
+    ];
+    for (const [name, actual, wanted] of compared) {
+      if (actual !== wanted)
+        found.push(`message ${seq}: ${name} is ${JSON.stringify(actual)}, not ${JSON.stringify(wanted)}`);
+    }
+  }
+  return found;
+}
+
+function sourceOf(event: WireEvent): { id?: string; author?: string; replyTo?: string } | undefined {
+  return event.data.source as { id?: string; author?: string; replyTo?: string } | undefined;
+}

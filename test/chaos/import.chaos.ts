@@ -1,0 +1,152 @@
+/**
+ * An import whose server is killed with -9 at random instants and started again, as often as it takes; now and then it is
+ * the importer itself that is killed, working in the folder while no server has it. In the end the rooms are the file.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { cleanEnvironment, REPOSITORY, startServer } from '../support/server-process.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import { readRooms } from '../support/wire-client.ts';
+import type { WireEvent } from '../support/wire-client.ts';
+import { byConversation, checkImport, parseLines } from './import-checker.ts';
+import { randomOf, SCALE, scaled, SEED } from './scale.ts';
+
+const KILLS = scaled(20, 2);
+/** Every so many kills it is the importer in the folder that dies, not the server. */
+const IN_FOLDER_EVERY = 4;
+const LINES_LEAST = 2_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'verbatim-import-'));
+const children: ChildProcess[] = [];
+let server: ServerProcess | undefined;
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await server?.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+describe('import', () => {
+  it(`${KILLS} kill -9 in the middle: every message once, in order, byte for byte; a second import appends nothing`, async () => {
+    const ndjson = readData();
+    const lines = parseLines(ndjson);
+    const file = join(folder, 'messages.ndjson.gz');
+    writeFileSync(file, gzipSync(ndjson));
+    console.log(`SEED=${SEED} SCALE=${SCALE}, ${lines.length} messages`);
+
+    server = await startServer();
+    const inTheMiddle = await importUnderFire(server, file);
+    // Most kills must have met an import at work, or this run has shown little.
+    expect(inTheMiddle).toBeGreaterThanOrEqual(Math.ceil(KILLS / 2));
+
+    const last = await importFile(server, file).ended;
+    expect(last).toMatchObject({ status: 0 });
+    const rooms = await readAll(server, lines);
+    expect(checkImport(lines, rooms)).toEqual([]);
+
+    const statuses = await importOverHttp(server, ndjson);
+    expect(statuses).toEqual({ duplicate: lines.length });
+    expect(await importFile(server, file).ended).toMatchObject({ status: 0 });
+
+    await server.kill9();
+    await server.start();
+    expect(await readAll(server, lines)).toEqual(rooms);
+  });
+});
+
+/** Resolves to how many of the kills met an import at work. */
+async function importUnderFire(at: ServerProcess, file: string): Promise<number> {
+  const random = randomOf('import');
+  let inTheMiddle = 0;
+  for (let kill = 1; kill <= KILLS; kill++) {
+    const inFolder = kill % IN_FOLDER_EVERY === 0;
+    if (inFolder) await at.stop();
+    const running = importFile(at, file);
+    // Past the importer's own start, then anywhere in what it does; late kills fall as well into what is repeated.
+    await Promise.race([delay(300 + 1_500 * random()), running.ended]);
+    if (inFolder) running.child.kill('SIGKILL');
+    else await at.kill9();
+    const { status, stderr } = await running.ended;
+    if (status !== 0) inTheMiddle += 1;
+    if (status !== 0 && !inFolder) expect(stderr, 'it says that running it again is safe').toMatch(/again/);
+    await at.start();
+  }
+  return inTheMiddle;
+}
+
+function importFile(
+  at: ServerProcess,
+  file: string,
+): { child: ChildProcess; ended: Promise<{ status: number | null; stderr: string }> } {
+  const child = spawn(process.execPath, [join(REPOSITORY, 'bin', 'verbatim.js'), 'import', file], {
+    cwd: REPOSITORY,
+    env: cleanEnvironment(at.environment),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  children.push(child);
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-8_000)));
+  return { child, ended: once(child, 'close').then(() => ({ status: child.exitCode, stderr })) };
+}
+
+/** Counts what each line was answered. */
+async function importOverHttp(at: ServerProcess, ndjson: string): Promise<Record<string, number>> {
+  const answer = await fetch(`${at.httpUrl}/v1/import`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${at.token('service', 'importer')}`, 'content-type': 'application/x-ndjson' },
+    body: ndjson,
+  });
+  const counts: Record<string, number> = {};
+  for (const line of (await answer.text()).trimEnd().split('\n')) {
+    const { status } = JSON.parse(line) as { status: string };
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
+}
+
+async function readAll(
+  at: ServerProcess,
+  lines: readonly { readonly conversation: string }[],
+): Promise<Map<string, WireEvent[]>> {
+  const conversations = [...new Set(lines.map(({ conversation }) => conversation))];
+  const rooms = await readRooms(
+    at.gatewayUrl,
+    at.token('auditor', 'auditor-1'),
+    conversations.map(conversation => `conversation:${conversation}`),
+  );
+  return new Map(conversations.map(conversation => [conversation, rooms.get(`conversation:${conversation}`) ?? []]));
+}
+
+/** SUPPORT_DATA, else the whole data where it lies beside the checkout, else the sample; cut to whole conversations. */
+function readData(): string {
+  const candidates = [
+    process.env.SUPPORT_DATA,
+    join(REPOSITORY, '..', 'shared', 'data', 'ubuntu-support.ndjson.gz'),
+    join(REPOSITORY, 'examples', 'ubuntu-support-sample.ndjson'),
+  ];
+  const path = candidates.find(candidate => candidate !== undefined && existsSync(candidate));
+  if (!path) throw new Error(`No data to import among ${candidates.join(', ')}.`);
+  const bytes = readFileSync(path);
+  const ndjson = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+  const wanted = scaled(ndjson.split('\n').length, LINES_LEAST);
+  const taken: string[] = [];
+  let count = 0;
+  for (const messages of byConversation(parseLines(ndjson)).values()) {
+    if (count >= wanted) break;
+    count += messages.length;
+    taken.push(messages[0]?.conversation ?? '');
+  }
+  const conversations = new Set(taken);
+  return ndjson
+    .split('\n')
+    .filter(line => line !== '' && conversations.has((JSON.parse(line) as { conversation: string }).conversation))
+    .map(line => `${line}\n`)
+    .join('');
+}
