@@ -29,6 +29,9 @@ export default defineConfig(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // Unions of events and commands are `type`s on purpose: they must stay assignable to index signatures.
       '@typescript-eslint/consistent-type-definitions': 'off',
+      '@typescript-eslint/consistent-indexed-object-style': 'off',
+      // `void parameter` says that a port's parameter is not needed here.
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
       // A port's method is async so that what it throws is a rejection, also where an adapter has nothing to wait for.
       '@typescript-eslint/require-await': 'off',
       // `||` on strings is the way to read an environment variable that may be set and empty.

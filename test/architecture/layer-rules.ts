@@ -46,7 +46,7 @@ function packageRules(): IForbiddenRuleType[] {
     from: { path: '^(src|web)/' },
     to: {
       path: '.',
-      pathNot: ['^(src|web)/', '^node:', ...Object.keys(PACKAGES).map(importOf)],
+      pathNot: ['^(src|web)/', '^node:', String.raw`^\.`, ...Object.keys(PACKAGES).map(importOf)],
       dependencyTypesNot: ['core'],
     },
   });

@@ -8,7 +8,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 import type { ExternalTool } from './external-tools.ts';
 import { findChromium, findPython } from './external-tools.ts';
 
-export interface Counts {
+interface Counts {
   passed: number;
   failed: number;
   skipped: number;
@@ -25,11 +25,11 @@ interface Part {
 const PARTS: readonly Part[] = [
   { name: 'event log, embedded', files: /event-store\/embedded|\.embedded\./, state: () => 'built in' },
   { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
-  { name: 'Python websockets', files: /python|resume\.chaos|test\/readme\//, state: () => described(findPython()) },
+  { name: 'Python websockets', files: /resume\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
   { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },
 ];
 
-export function countTests(modules: readonly TestModule[]): Counts {
+function countTests(modules: readonly TestModule[]): Counts {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const module of modules) {
     let failures = 0;
@@ -45,7 +45,7 @@ export function countTests(modules: readonly TestModule[]): Counts {
   return counts;
 }
 
-export function describeParts(modules: readonly TestModule[]): string[] {
+function describeParts(modules: readonly TestModule[]): string[] {
   return PARTS.map(({ name, files, state }) => {
     const counts = countTests(modules.filter(module => files.test(relative(process.cwd(), module.moduleId))));
     const total = counts.passed + counts.failed + counts.skipped;
