@@ -33,7 +33,7 @@ export function MessageList({ side }: { side: Side }): JSX.Element {
       height: element.scrollHeight,
       following: last.room !== view.room || last.following,
     };
-  }, [view.room, first, messages.length, posts.length, view.otherTyping]);
+  });
 
   const scrolled = (event: TargetedEvent<HTMLDivElement>): void => {
     const element = event.currentTarget;

@@ -4,7 +4,7 @@ import { Composer } from './composer.tsx';
 import { MessageList } from './message-list.tsx';
 import { RevisionStrip } from './revision-strip.tsx';
 import type { SampleConversation } from './sample-loader.tsx';
-import { describe } from './side.ts';
+import { describe } from './resume-words.ts';
 import type { Side } from './side.ts';
 import type { SideName } from './wire-log.ts';
 
@@ -77,7 +77,8 @@ function note(side: Side): { readonly text: string; readonly tone: string } {
   const { lastResume } = view.coverage;
   if (lastResume?.upTo !== undefined) return { text: `Resumed ${describe(lastResume)}.`, tone: 'good' };
   if (!view.caughtUp) return { text: 'Reading the conversation…', tone: 'quiet' };
-  return { text: 'Connected. Cut it, write on both sides, reconnect.', tone: 'quiet' };
+  if (view !== side.home) return { text: 'From the log. Scroll up for what was said before.', tone: 'quiet' };
+  return { text: 'Cut it, write on both sides, reconnect.', tone: 'quiet' };
 }
 
 function RoomPicker(props: { side: Side; sample: readonly SampleConversation[] }): JSX.Element | null {

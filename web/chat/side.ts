@@ -6,8 +6,8 @@ import { browserTimers, openBrowserSocket } from '../protocol/browser-socket.ts'
 import { Connection } from '../protocol/connection.ts';
 import type { ConnectionListener, ConnectionState } from '../protocol/connection.ts';
 import type { ClientFrame, Nack, ServerFrame } from '../protocol/frames.ts';
+import { describe } from './resume-words.ts';
 import { RoomView } from './room-view.ts';
-import { revisions } from './wire-log.ts';
 import type { SideName, WireLog } from './wire-log.ts';
 
 export interface SideOptions {
@@ -276,25 +276,4 @@ export class Side {
       view.otherTyping = on;
     });
   }
-}
-
-/** "after 17: 18…23, no gap, no duplicate", as the page's own check found it. */
-export function describe(resume: {
-  readonly after: number;
-  readonly upTo: number | undefined;
-  readonly gaps: number;
-  readonly duplicates: number;
-}): string {
-  const { after, upTo, gaps, duplicates } = resume;
-  const upToNow = upTo ?? after;
-  const missed = Array.from({ length: Math.min(upToNow - after, 1_000) }, (_, index) => after + 1 + index);
-  const range =
-    missed.length === 0
-      ? 'nothing was missed'
-      : missed.length > 2
-        ? `${String(after + 1)}…${String(upToNow)}`
-        : revisions(missed);
-  const count = (found: number, word: string): string =>
-    found === 0 ? `no ${word}` : `${String(found)} ${word}${found === 1 ? '' : 's'}`;
-  return `after ${String(after)}: ${range}, ${count(gaps, 'gap')}, ${count(duplicates, 'duplicate')}`;
 }

@@ -17,7 +17,7 @@ const TABS: readonly { readonly tab: Tab; readonly label: string }[] = [
 function Brand(): JSX.Element {
   return (
     <div class="brand">
-      <span class="mark" aria-hidden="true">
+      <span class="logo" aria-hidden="true">
         <i />
         <i />
         <i />

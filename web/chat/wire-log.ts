@@ -2,7 +2,7 @@
 import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
 
 export type SideName = 'visitor' | 'agent';
-export type Tone = 'plain' | 'resume' | 'duplicate' | 'cut' | 'error';
+export type Tone = 'plain' | 'faint' | 'resume' | 'duplicate' | 'cut' | 'error';
 
 export interface WireEntry {
   readonly number: number;
@@ -20,10 +20,10 @@ const ENTRIES_MAX = 250;
 /** Of a frame's text as it is shown when opened. */
 const TEXT_CHARACTERS_MAX = 4_000;
 
-const shortId = (id: string): string => (id.length > 14 ? `${id.slice(0, 13)}…` : id);
+const shortId = (id: string): string => (id.length > 9 ? `${id.slice(0, 8)}…` : id);
 
 /** `18…23` for a run, else the revisions themselves. */
-export function revisions(revs: readonly number[]): string {
+function revisions(revs: readonly number[]): string {
   const [first] = revs;
   const last = revs.at(-1);
   if (first === undefined || last === undefined) return 'none';
@@ -49,7 +49,7 @@ function summaryOf(frame: ClientFrame | ServerFrame): string {
     case 'send':
       return `${frame.command} ${shortId(frame.id)}`;
     case 'ack':
-      return `${shortId(frame.id)} at rev ${String(frame.last)}${frame.duplicate ? ', duplicate: true' : ''}`;
+      return `${frame.duplicate ? 'duplicate: true, ' : ''}rev ${String(frame.last)}, ${shortId(frame.id)}`;
     case 'nack':
       return `${shortId(frame.id)} ${frame.reason ?? frame.code}`;
     case 'error':
@@ -74,6 +74,7 @@ function summaryOf(frame: ClientFrame | ServerFrame): string {
 
 function toneOf(frame: ClientFrame | ServerFrame, resuming: boolean): Tone {
   if (frame.op === 'nack' || frame.op === 'error' || frame.op === 'reset') return 'error';
+  if (frame.op === 'typing') return 'faint';
   if (frame.op === 'ack' && frame.duplicate) return 'duplicate';
   if (frame.op === 'subscribe' && frame.after !== undefined) return 'resume';
   return resuming && (frame.op === 'subscribed' || frame.op === 'events' || frame.op === 'caught-up')

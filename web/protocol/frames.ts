@@ -101,7 +101,7 @@ const SHAPES: Readonly<Record<ServerFrame['op'], (frame: Fields) => boolean>> = 
   drain: frame => revision(frame, 'reconnectAfterMs'),
 };
 
-const isKnown = (op: unknown): op is ServerFrame['op'] => typeof op === 'string' && Object.hasOwn(SHAPES, op);
+const isKnown = (op: string): op is ServerFrame['op'] => Object.hasOwn(SHAPES, op);
 
 /**
  * A frame of the server, or undefined for an `op` this client does not know.
@@ -109,8 +109,9 @@ const isKnown = (op: unknown): op is ServerFrame['op'] => typeof op === 'string'
  */
 export function parseServerFrame(received: string): ServerFrame | undefined {
   const frame: unknown = JSON.parse(received);
-  if (!isObject(frame)) throw new Error('a frame must be a JSON object');
-  if (!isKnown(frame.op)) return undefined;
-  if (!SHAPES[frame.op](frame)) throw new Error(`malformed frame: ${frame.op}`);
+  if (!isObject(frame) || typeof frame.op !== 'string') throw new Error('a frame must be a JSON object with an op');
+  const { op } = frame;
+  if (!isKnown(op)) return undefined;
+  if (!SHAPES[op](frame)) throw new Error(`malformed frame: ${op}`);
   return frame as unknown as ServerFrame;
 }
