@@ -38,7 +38,10 @@ export interface RecordedEvent {
 export interface AppendResult {
   /** The stream's revision after the last event of this append (of the first append, for a recognised repeat). */
   readonly revision: bigint;
-  /** The position of the last event; undefined only for an empty append to a stream without events. */
+  /**
+   * The position of the last event; undefined for an empty append to a stream without events, and for a recognised
+   * repeat of events that truncation hides.
+   */
   readonly position: bigint | undefined;
 }
 

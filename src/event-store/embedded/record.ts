@@ -28,11 +28,9 @@ export const TOMBSTONE_REVISION = 2n ** 63n - 1n;
 export const TOMBSTONE = Number.POSITIVE_INFINITY;
 
 export interface RecordParts {
-  readonly position: number;
   readonly revision: number;
   readonly createdMs: number;
   readonly id: string;
-  readonly groupOffset: number;
   readonly lastOfAppend: boolean;
   readonly json: boolean;
   readonly stream: Uint8Array;
@@ -45,19 +43,23 @@ export function recordBytes(streamBytes: number, typeBytes: number, dataBytes: n
   return RECORD_OVERHEAD_BYTES + streamBytes + typeBytes + dataBytes + metadataBytes;
 }
 
-/** Writes one record at `at` and returns the offset after it. The caller has made room. */
-export function encodeRecord(target: Buffer, at: number, parts: RecordParts): number {
+/**
+ * Writes one record and returns the offset after it. The caller has made room.
+ * @param target a group's buffer; the record stands at `at` bytes of the group
+ * @param position the record's position in the log
+ */
+export function encodeRecord(target: Buffer, at: number, position: number, parts: RecordParts): number {
   const { stream, type, data, metadata } = parts;
   const length = recordBytes(stream.length, type.length, data.length, metadata.length);
   const tombstone = parts.revision === TOMBSTONE;
   target.writeUInt32LE(length, at);
-  target.writeUInt32LE(parts.position % TWO_32, at + 8);
-  target.writeUInt32LE(Math.floor(parts.position / TWO_32), at + 12);
+  target.writeUInt32LE(position % TWO_32, at + 8);
+  target.writeUInt32LE(Math.floor(position / TWO_32), at + 12);
   target.writeUInt32LE(tombstone ? 0xffffffff : parts.revision % TWO_32, at + 16);
   target.writeUInt32LE(tombstone ? 0x7fffffff : Math.floor(parts.revision / TWO_32), at + 20);
   target.writeDoubleLE(parts.createdMs, at + 24);
   writeUuid(target, at + 32, parts.id);
-  target.writeUInt32LE(parts.groupOffset, at + 48);
+  target.writeUInt32LE(at, at + 48);
   target.writeUInt16LE((parts.lastOfAppend ? FLAG_LAST_OF_APPEND : 0) | (parts.json ? FLAG_JSON : 0), at + 52);
   target.writeUInt16LE(stream.length, at + 54);
   target.writeUInt32LE(type.length, at + 56);

@@ -1,0 +1,130 @@
+/**
+ * Opening a log: finds its valid end, cuts a torn tail, and brings the index up to it. A torn tail is what a write that
+ * was never acknowledged left behind; damage with a later group behind it is not that, and is refused by name.
+ */
+import { rm } from 'node:fs/promises';
+import { CorruptLogError } from '../errors.ts';
+import { indexFileIsWhole, LogIndex } from './log-index.ts';
+import { recordAt, RECORD_HEADER_BYTES, type LogRecord } from './record.ts';
+import { SEGMENT_HEADER_BYTES, type Segment, type SegmentFiles } from './segments.ts';
+import { decodeMetadata, describedStream, isMetadataStream, limitsOf, METADATA_TYPE } from './stream-limits.ts';
+import type { LogReader } from './log-reader.ts';
+import type { StreamTable } from './streams.ts';
+
+/** Positions gathered while catching up before they are written: bounds its memory. */
+const REPLAY_POSITIONS_MAX = 20_000;
+const READ_BYTES = 1024 * 1024;
+
+export interface RecoveryProgress {
+  readonly phase: 'index-rebuild' | 'index-catch-up';
+  /** Bytes of the log read so far, and to read. */
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Opens the index, emptied first where it is torn, another log's, or ahead of this one. */
+export async function openIndex(directory: string, files: SegmentFiles): Promise<LogIndex> {
+  const usable = indexFileIsWhole(directory) ? await tryOpen(directory, files) : undefined;
+  if (usable) return usable;
+  await rm(directory, { recursive: true, force: true });
+  const index = new LogIndex(directory, files.storageId);
+  await index.isOfThisLog();
+  return index;
+}
+
+async function tryOpen(directory: string, files: SegmentFiles): Promise<LogIndex | undefined> {
+  let index: LogIndex;
+  try {
+    index = new LogIndex(directory, files.storageId);
+  } catch {
+    return undefined; // Whatever is wrong with it, it can be built again from the log.
+  }
+  if ((await index.isOfThisLog()) && index.reachesTo <= files.end) return index;
+  await index.close();
+  return undefined;
+}
+
+/**
+ * Sets the size of the last segment to the end of its last whole append.
+ * @param trustedTo an index checkpoint: nothing before it can be a torn tail
+ * @throws CorruptLogError for damage that is not a torn tail
+ */
+export async function findEnd(files: SegmentFiles, trustedTo: number, recordBytesMax: number): Promise<void> {
+  const segment = files.active;
+  const fileBytes = segment.size;
+  const start = Math.max(SEGMENT_HEADER_BYTES, trustedTo - segment.base);
+  let at = start;
+  let end = start;
+  let buffer: Buffer = Buffer.alloc(0);
+  let bufferAt = at;
+  for (;;) {
+    let parsed = recordAt(buffer, at - bufferAt, segment.base + at, recordBytesMax);
+    if (parsed.kind === 'incomplete') {
+      buffer = await files.read(segment, at, Math.max(READ_BYTES, parsed.bytesNeeded));
+      bufferAt = at;
+      parsed = recordAt(buffer, 0, segment.base + at, recordBytesMax);
+    }
+    if (parsed.kind !== 'record') break;
+    at += parsed.length;
+    if (parsed.record.lastOfAppend) end = at;
+  }
+  const later = await findLaterGroup(files, segment, at, fileBytes, recordBytesMax);
+  if (later !== undefined) {
+    throw new CorruptLogError(segment.file, at, `what stands here is no record, though the log goes on at byte ${later}`);
+  }
+  segment.size = end;
+}
+
+/** The offset of a whole record behind `damage` whose group was begun after it, so that the damage was once durable. */
+async function findLaterGroup(
+  files: SegmentFiles,
+  segment: Segment,
+  damage: number,
+  fileBytes: number,
+  recordBytesMax: number,
+): Promise<number | undefined> {
+  for (let from = damage + 1; from < fileBytes; from += READ_BYTES) {
+    const buffer = await files.read(segment, from, READ_BYTES + RECORD_HEADER_BYTES);
+    for (let i = 0; i + RECORD_HEADER_BYTES <= buffer.length; i++) {
+      const position = segment.base + from + i;
+      if (buffer.readUInt32LE(i + 8) !== position % 2 ** 32 || buffer.readUInt32LE(i) === 0) continue;
+      const bytes = Math.min(recordBytesMax, buffer.readUInt32LE(i));
+      const parsed = recordAt(await files.read(segment, from + i, bytes), 0, position, recordBytesMax);
+      if (parsed.kind === 'record' && parsed.record.groupPosition > segment.base + damage) return from + i;
+    }
+  }
+  return undefined;
+}
+
+/** Reads what the index lacks from the log, in chunks, flushing as it goes. */
+export async function catchUpIndex(
+  reader: LogReader,
+  streams: StreamTable,
+  from: number,
+  end: number,
+  onProgress: (progress: RecoveryProgress) => void,
+): Promise<void> {
+  const phase = from === 0 ? 'index-rebuild' : 'index-catch-up';
+  let next = from;
+  for (;;) {
+    const chunk = await reader.chunkFrom(next);
+    if (!chunk) break;
+    for (const record of chunk.records) replay(streams, record);
+    next = chunk.end;
+    if (streams.pendingPositions < REPLAY_POSITIONS_MAX) continue;
+    await streams.flush(next);
+    onProgress({ phase, done: next - from, total: end - from });
+  }
+  await streams.flush(end);
+  if (end > from) onProgress({ phase, done: end - from, total: end - from });
+}
+
+/** Rows of an unfinished flush may be ahead of this event; they say the same and are written again. */
+function replay(streams: StreamTable, record: LogRecord): void {
+  const entry = streams.open(record.stream);
+  streams.recordDurable(entry, record.revisionNumber, record.positionNumber);
+  if (record.type === METADATA_TYPE && isMetadataStream(record.stream)) {
+    streams.limitsDurable(streams.open(describedStream(record.stream)), limitsOf(decodeMetadata(record.data)));
+  }
+  entry.accepted = { ...entry.durable };
+}

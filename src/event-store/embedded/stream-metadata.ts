@@ -1,0 +1,153 @@
+/**
+ * Metadata, soft deletes and tombstones. A soft delete is metadata ($tb at int64's maximum) and the next append takes it
+ * back; both keep whatever else the metadata says.
+ */
+import { randomUUID } from 'node:crypto';
+import { StreamDeletedError, WrongExpectedRevisionError } from '../errors.ts';
+import { UnavailableError } from '../../errors.ts';
+import { appendResult, checkName, type Appender, type StreamWrite } from './appender.ts';
+import { TOMBSTONE } from './record.ts';
+import { decodeMetadata, encodeMetadata, METADATA_TYPE, metadataStream, SOFT_DELETED } from './stream-limits.ts';
+import type {
+  AppendResult,
+  EventData,
+  ExpectedRevision,
+  StreamMetadata,
+  StreamMetadataResult,
+} from '../event-store.ts';
+import type { LogReader } from './log-reader.ts';
+import type { StreamEntry, StreamTable } from './streams.ts';
+
+const TOMBSTONE_TYPE = '$streamDeleted';
+/** How often a change of metadata starts again because another came between its read and its write. */
+const ATTEMPTS_MAX = 10;
+
+export class StreamMetadataStore {
+  private readonly streams: StreamTable;
+  private readonly appender: Appender;
+  private readonly reader: LogReader;
+
+  constructor(streams: StreamTable, appender: Appender, reader: LogReader) {
+    this.streams = streams;
+    this.appender = appender;
+    this.reader = reader;
+  }
+
+  async set(name: string, metadata: StreamMetadata, expected: ExpectedRevision): Promise<AppendResult> {
+    checkName(metadataStream(name));
+    const described = this.streams.find(name);
+    if (described?.accepted.tombstoned) throw new StreamDeletedError(name);
+    return this.appendMetadata(name, metadata, expected);
+  }
+
+  async get(name: string): Promise<StreamMetadataResult> {
+    checkName(metadataStream(name));
+    if (this.streams.find(name)?.durable.tombstoned) throw new StreamDeletedError(name);
+    const entry = this.streams.find(metadataStream(name));
+    if (!entry || entry.durable.head < 0) return { metadata: undefined, revision: -1n };
+    const { head, headPosition } = entry.durable;
+    const [record] = await this.reader.records([headPosition]);
+    return { metadata: record && decodeMetadata(record.data), revision: BigInt(head) };
+  }
+
+  append(name: string, events: readonly EventData[], expected: ExpectedRevision): Promise<AppendResult> {
+    return this.appender.append(name, events, expected, (...again) => this.revive(...again));
+  }
+
+  /** Metadata set on a soft-deleted stream brings it back too: a second event puts $tb at the next revision. */
+  private async appendMetadata(
+    name: string,
+    metadata: StreamMetadata,
+    expected: ExpectedRevision,
+  ): Promise<AppendResult> {
+    const given = metadataEvent(metadata);
+    const described = this.streams.open(name);
+    if (described.accepted.limits.truncateBefore !== Infinity) {
+      return this.append(metadataStream(name), [given], expected);
+    }
+    const truncateBefore = BigInt(described.accepted.head + 1);
+    const reviving = metadataEvent({ ...metadata, truncateBefore });
+    const { revision, position } = await this.append(metadataStream(name), [given, reviving], expected);
+    return { revision: revision - 1n, position };
+  }
+
+  /** The append that brings a soft-deleted stream back: the metadata's $tb becomes its first revision. */
+  private revive(name: string, events: readonly EventData[], expected: ExpectedRevision): Promise<AppendResult> {
+    return this.withMetadata(name, (entry, metadata, metadataWrite) => {
+      const first = entry.accepted.head + 1;
+      const softDeleted = entry.accepted.limits.truncateBefore === Infinity;
+      const check = this.appender.check(entry, events, expected);
+      // Somebody else was first: it is an append like any other now.
+      if (check instanceof Error || check.kind !== 'append' || !softDeleted) return undefined;
+      const writes = [metadataWrite({ ...metadata, truncateBefore: BigInt(first) }), { entry, first, events }];
+      const revision = first + events.length - 1;
+      return this.appender.commit(writes).then(positions => appendResult(revision, positions.at(-1)));
+    }, () => this.append(name, events, expected));
+  }
+
+  softDelete(name: string, expected: ExpectedRevision): Promise<AppendResult> {
+    checkName(name);
+    return this.withMetadata(name, (entry, metadata, metadataWrite) => {
+      const check = this.appender.check(entry, [], expected);
+      if (check instanceof Error) throw check;
+      const { head } = entry.accepted;
+      if (head < 0 && this.streams.open(metadataStream(name)).accepted.head < 0) {
+        throw new WrongExpectedRevisionError(name, expected, -1n);
+      }
+      const write = metadataWrite({ ...metadata, truncateBefore: SOFT_DELETED });
+      return this.appender.commit([write]).then(positions => appendResult(head, positions.at(-1)));
+    });
+  }
+
+  async tombstone(name: string, expected: ExpectedRevision): Promise<AppendResult> {
+    checkName(name);
+    const entry = this.streams.open(name);
+    const check = this.appender.check(entry, [], expected);
+    if (check instanceof Error) {
+      if (await this.appender.stillTrue(entry)) throw check;
+      return this.tombstone(name, expected);
+    }
+    const { head } = entry.accepted;
+    const event = newEvent(TOMBSTONE_TYPE, Buffer.from('{}'));
+    const positions = await this.appender.commit([{ entry, first: TOMBSTONE, events: [event] }]);
+    return appendResult(head, positions.at(-1));
+  }
+
+  /**
+   * Reads the metadata, then decides and writes in one turn; again where it changed in between.
+   * @param decide undefined: not this way after all
+   */
+  private async withMetadata(
+    name: string,
+    decide: (
+      entry: StreamEntry,
+      metadata: StreamMetadata,
+      write: (metadata: StreamMetadata) => StreamWrite,
+    ) => Promise<AppendResult> | undefined,
+    otherwise?: () => Promise<AppendResult>,
+  ): Promise<AppendResult> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const before = this.streams.open(metadataStream(name));
+      if (!(await this.appender.stillTrue(before)) || !(await this.appender.stillTrue(this.streams.open(name)))) continue;
+      const { metadata, revision } = await this.get(name);
+      const metadataEntry = this.streams.open(metadataStream(name));
+      if (BigInt(metadataEntry.accepted.head) !== revision) continue;
+      const result = decide(this.streams.open(name), metadata ?? {}, changed => ({
+        entry: metadataEntry,
+        first: metadataEntry.accepted.head + 1,
+        events: [metadataEvent(changed)],
+      }));
+      if (result) return result;
+      if (otherwise) return otherwise();
+    }
+    throw new UnavailableError(`The metadata of ${name} changed ${ATTEMPTS_MAX} times meanwhile; try again.`);
+  }
+}
+
+function metadataEvent(metadata: StreamMetadata): EventData {
+  return newEvent(METADATA_TYPE, encodeMetadata(metadata));
+}
+
+function newEvent(type: string, data: Buffer): EventData {
+  return { id: randomUUID(), type, data, metadata: Buffer.alloc(0), contentType: 'application/json' };
+}

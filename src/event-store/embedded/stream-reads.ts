@@ -1,0 +1,156 @@
+/** Reads of one stream and of `$all`, both ways. A read sees what was durable when it began, truncated as it is now. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BadEventStoreRequestError, CorruptLogError, StreamDeletedError, StreamNotFoundError } from '../errors.ts';
+import { checkName } from './appender.ts';
+import { TOMBSTONE } from './record.ts';
+import { firstReadable } from './stream-limits.ts';
+import type { EventFilter, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamBounds } from '../event-store.ts';
+import type { LogReader } from './log-reader.ts';
+import type { LogRecord } from './record.ts';
+import type { StreamEntry, StreamTable } from './streams.ts';
+
+/** Revisions fetched at a time. */
+const PAGE_EVENTS = 256;
+
+export class StreamReads {
+  private readonly streams: StreamTable;
+  private readonly reader: LogReader;
+  private readonly durableEnd: () => number;
+  private readonly now: () => number;
+
+  constructor(streams: StreamTable, reader: LogReader, durableEnd: () => number, now: () => number) {
+    this.streams = streams;
+    this.reader = reader;
+    this.durableEnd = durableEnd;
+    this.now = now;
+  }
+
+  async *readStream(name: string, options: ReadStreamOptions): AsyncGenerator<RecordedEvent> {
+    checkName(name);
+    checkMaxCount(options.maxCount);
+    const entry = this.readable(name);
+    const { head } = entry.durable;
+    const first = firstReadable(entry.durable.limits, head);
+    const backwards = options.direction === 'backwards';
+    const from = startRevision(options, head);
+    let next = backwards ? Math.min(from, head) : Math.max(from, first);
+    let left = options.maxCount ?? Infinity;
+    while (left > 0 && next >= first && next <= head) {
+      const count = Math.min(left, PAGE_EVENTS, backwards ? next - first + 1 : head - next + 1);
+      const low = backwards ? next - count + 1 : next;
+      const page = await this.page(name, low, low + count - 1);
+      if (backwards) page.reverse();
+      for (const record of page) {
+        if (this.tooOld(entry, record)) continue;
+        yield record;
+        left--;
+      }
+      next = backwards ? low - 1 : low + count;
+    }
+  }
+
+  /** The records of revisions `from` to `to`, which are durable. */
+  async page(name: string, from: number, to: number): Promise<LogRecord[]> {
+    const positions = this.streams.positions(this.streams.open(name), from, to);
+    const records = await this.reader.records(positions);
+    records.forEach((record, i) => {
+      if (record.revisionNumber !== from + i || record.stream !== name) throw damagedIndex(name, from + i);
+    });
+    if (records.length < to - from + 1) throw damagedIndex(name, from + records.length);
+    return records;
+  }
+
+  tooOld(entry: StreamEntry, record: LogRecord): boolean {
+    const { maxAgeSeconds } = entry.durable.limits;
+    return maxAgeSeconds !== Infinity && record.createdMs < this.now() - maxAgeSeconds * 1000;
+  }
+
+  private readable(name: string): StreamEntry {
+    const entry = this.streams.find(name);
+    if (entry?.durable.tombstoned) throw new StreamDeletedError(name);
+    if (!entry || entry.durable.head < 0 || entry.durable.limits.truncateBefore === Infinity) {
+      throw new StreamNotFoundError(name);
+    }
+    return entry;
+  }
+
+  async bounds(name: string): Promise<StreamBounds> {
+    checkName(name);
+    const entry = this.streams.find(name);
+    if (!entry) return { first: 0n, head: -1n };
+    const { head, limits, tombstoned } = entry.durable;
+    if (tombstoned) return { first: BigInt(head + 1), head: BigInt(head) };
+    const first = firstReadable(limits, head);
+    if (limits.maxAgeSeconds === Infinity) return { first: BigInt(first), head: BigInt(head) };
+    for await (const event of this.readStream(name, { maxCount: 1 })) return { first: event.revision, head: BigInt(head) };
+    return { first: BigInt(head + 1), head: BigInt(head) };
+  }
+
+  async *readAll(options: ReadAllOptions): AsyncGenerator<RecordedEvent> {
+    checkMaxCount(options.maxCount);
+    const passes = compileFilter(options.filter);
+    let left = options.maxCount ?? Infinity;
+    for await (const chunk of options.direction === 'backwards' ? this.chunksBack(options) : this.chunks(options)) {
+      for (const record of chunk) {
+        if (!passes(record)) continue;
+        yield record;
+        if (--left <= 0) return;
+      }
+    }
+  }
+
+  private async *chunks(options: ReadAllOptions): AsyncGenerator<readonly LogRecord[]> {
+    const end = this.durableEnd();
+    if (options.from === 'end') return;
+    let next = typeof options.from === 'bigint' ? await this.reader.align(Number(options.from)) : 0;
+    while (next < end) {
+      const chunk = await this.reader.chunkFrom(next);
+      if (!chunk) return;
+      yield chunk.end <= end ? chunk.records : chunk.records.filter(record => record.positionNumber < end);
+      next = chunk.end;
+      await nextTurn(); // A scan of what is in memory waits for nothing else, and must not hold the loop.
+    }
+  }
+
+  private async *chunksBack(options: ReadAllOptions): AsyncGenerator<readonly LogRecord[]> {
+    if (options.from === 'start') return;
+    const end = this.durableEnd();
+    let before = typeof options.from === 'bigint' ? Math.min(await this.reader.align(Number(options.from)), end) : end;
+    for (;;) {
+      const chunk = await this.reader.chunkBefore(before);
+      if (!chunk) return;
+      yield chunk.records;
+      before = chunk.start;
+    }
+  }
+}
+
+function startRevision(options: ReadStreamOptions, head: number): number {
+  const { from } = options;
+  if (typeof from === 'bigint') {
+    if (from < 0n) throw new BadEventStoreRequestError('from', 'A revision is 0 or more.');
+    return Number(from);
+  }
+  if (options.direction === 'backwards') return from === 'start' ? 0 : head;
+  if (from === 'end') throw new BadEventStoreRequestError('from', 'Nothing is to be read forwards from the end.');
+  return 0;
+}
+
+function checkMaxCount(maxCount: number | undefined): void {
+  if (maxCount !== undefined && !(maxCount >= 1)) {
+    throw new BadEventStoreRequestError('maxCount', 'A read asks for at least one event.');
+  }
+}
+
+/** The filter as a function of a record, its prefixes encoded once. */
+export function compileFilter(filter: EventFilter | undefined): (record: LogRecord) => boolean {
+  if (!filter) return () => true;
+  const prefixes = filter.prefixes.map(prefix => Buffer.from(prefix));
+  const { by } = filter;
+  return record => prefixes.some(prefix => record.beginsWith(by, prefix));
+}
+
+function damagedIndex(name: string, revision: number): Error {
+  const what = revision === TOMBSTONE ? 'its end' : `revision ${revision}`;
+  return new CorruptLogError('index', 0, `it does not lead to ${what} of ${name}; delete the index folder and start again`);
+}

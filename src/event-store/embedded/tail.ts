@@ -1,0 +1,88 @@
+/**
+ * The last groups of the log, kept in memory as they were written and bounded in bytes. It is the live buffer of every
+ * subscriber at once: who keeps up never touches the disk, who does not falls out of it and reads the segments.
+ */
+import { LogRecord } from './record.ts';
+
+/** Successive records of the log. `end` is where the next one begins. */
+export interface Chunk {
+  readonly records: readonly LogRecord[];
+  readonly end: number;
+}
+
+interface TailChunk {
+  /** End of the group before; a new segment's header may lie between it and the first record. */
+  readonly from: number;
+  readonly end: number;
+  readonly buffer: Buffer;
+  decoded: Chunk | undefined;
+}
+
+export class Tail {
+  private readonly bytesMax: number;
+  private chunks: TailChunk[] = [];
+  private bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** @param buffer the group's records, from the first byte to the last; kept, so never written again */
+  push(from: number, end: number, buffer: Buffer): void {
+    this.chunks.push({ from, end, buffer, decoded: undefined });
+    this.bytes += buffer.buffer.byteLength;
+    let drop = 0;
+    while (this.bytes > this.bytesMax && drop < this.chunks.length) {
+      this.bytes -= this.chunks[drop]?.buffer.buffer.byteLength ?? 0;
+      drop++;
+    }
+    if (drop > 0) this.chunks.splice(0, drop);
+  }
+
+  clear(): void {
+    this.chunks = [];
+    this.bytes = 0;
+  }
+
+  /** The group that holds a position, or undefined where memory does not reach back to it. */
+  private find(position: number): TailChunk | undefined {
+    let low = 0;
+    let high = this.chunks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.chunks[middle]?.end ?? 0) > position) high = middle;
+      else low = middle + 1;
+    }
+    const chunk = this.chunks[low];
+    return chunk && position >= chunk.from ? chunk : undefined;
+  }
+
+  /** The records from a position (a record's, or a group's end) to the end of its group. */
+  chunkAt(position: number): Chunk | undefined {
+    const chunk = this.find(position);
+    if (!chunk) return undefined;
+    chunk.decoded ??= { records: decodeTrusted(chunk.buffer), end: chunk.end };
+    const { records, end } = chunk.decoded;
+    const first = records.findIndex(record => record.positionNumber >= position);
+    return first <= 0 ? chunk.decoded : { records: records.slice(first), end };
+  }
+
+  /** The record at exactly this position. */
+  recordAt(position: number): LogRecord | undefined {
+    const chunk = this.find(position);
+    if (!chunk) return undefined;
+    const start = chunk.end - chunk.buffer.length;
+    return position < start ? undefined : new LogRecord(chunk.buffer, position - start);
+  }
+}
+
+/** The records of a buffer this process wrote itself: no checksum is looked at. */
+function decodeTrusted(buffer: Buffer): LogRecord[] {
+  const records: LogRecord[] = [];
+  for (let at = 0; at < buffer.length; ) {
+    const record = new LogRecord(buffer, at);
+    records.push(record);
+    at += record.length;
+  }
+  return records;
+}

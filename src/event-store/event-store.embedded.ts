@@ -1,0 +1,258 @@
+/**
+ * The event store port on this machine's disk: segments are the truth, lmdb is the index behind them, and the last
+ * groups stay in memory for readers at the end of the log. One process owns the folder (src/data-folder).
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UnavailableError } from '../errors.ts';
+import { Appender, APPEND_BYTES_MAX } from './embedded/appender.ts';
+import { Durability } from './embedded/durability.ts';
+import { LogReader } from './embedded/log-reader.ts';
+import { LogWriter } from './embedded/log-writer.ts';
+import { RecentIds } from './embedded/recent-ids.ts';
+import { catchUpIndex, findEnd, openIndex, type RecoveryProgress } from './embedded/recovery.ts';
+import { SegmentFiles } from './embedded/segments.ts';
+import { StreamMetadataStore } from './embedded/stream-metadata.ts';
+import { StreamReads } from './embedded/stream-reads.ts';
+import { StreamTable } from './embedded/streams.ts';
+import { Subscriptions } from './embedded/subscriptions.ts';
+import { Tail } from './embedded/tail.ts';
+import type {
+  AppendResult,
+  EventData,
+  EventStore,
+  ExpectedRevision,
+  ReadAllOptions,
+  ReadStreamOptions,
+  RecordedEvent,
+  StreamBounds,
+  StreamMetadata,
+  StreamMetadataResult,
+  SubscribeToAllOptions,
+  SubscribeToStreamOptions,
+  SubscriptionMessage,
+} from './event-store.ts';
+import type { LogIndex } from './embedded/log-index.ts';
+
+export interface EmbeddedEventStoreOptions {
+  /** Holds `segments/` and `index/`; made if it is not there. */
+  readonly directory: string;
+  /** A segment is sealed once it has so many bytes. */
+  readonly segmentBytes?: number;
+  /** The end of the log kept in memory for subscribers and readers. */
+  readonly tailBytesMax?: number;
+  /** Appends that wait for the disk, in bytes; more are refused as unavailable. */
+  readonly queueBytesMax?: number;
+  /** Streams whose state is kept in memory. */
+  readonly streamsCachedMax?: number;
+  /** Event ids remembered for appends without an exact expected revision. */
+  readonly recentIdsMax?: number;
+  /** How long rows wait before they are written to the index. */
+  readonly indexFlushMs?: number;
+  /** So many rows are written before their time. */
+  readonly indexFlushRowsMax?: number;
+  readonly now?: () => number;
+  readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Trouble that no caller hears of: the index could not be written (it is retried). */
+  readonly onError?: (error: Error) => void;
+}
+
+export const EMBEDDED_DEFAULTS = {
+  segmentBytes: 128 * 1024 * 1024,
+  tailBytesMax: 16 * 1024 * 1024,
+  queueBytesMax: 32 * 1024 * 1024,
+  streamsCachedMax: 100_000,
+  recentIdsMax: 20_000,
+  indexFlushMs: 1_000,
+  indexFlushRowsMax: 50_000,
+} as const;
+
+/** The largest record there can be: an append at its limit, with the longest names. */
+const RECORD_BYTES_MAX = APPEND_BYTES_MAX + 8 * 1024;
+
+/** @throws CorruptLogError for a damaged or foreign folder, UnavailableError where it cannot be read or written */
+export async function openEmbeddedEventStore(options: EmbeddedEventStoreOptions): Promise<EmbeddedEventStore> {
+  const settings: Settings = { ...EMBEDDED_DEFAULTS, now: Date.now, ...options };
+  await mkdir(options.directory, { recursive: true });
+  const files = await SegmentFiles.open(join(options.directory, 'segments'));
+  const index = await openIndex(join(options.directory, 'index'), files);
+  const checkpoint = index.checkpoint;
+  await findEnd(files, checkpoint, RECORD_BYTES_MAX);
+  const tail = new Tail(settings.tailBytesMax);
+  const reader = new LogReader(files, tail, RECORD_BYTES_MAX);
+  const streams = new StreamTable(index, settings.streamsCachedMax);
+  await catchUpIndex(reader, streams, checkpoint, files.end, options.onProgress ?? (() => undefined));
+  const recent = new RecentIds(settings.recentIdsMax);
+  await refillRecentIds(recent, reader, files.end, settings.recentIdsMax);
+  const store = new EmbeddedEventStore({ settings, files, index, tail, reader, streams, recent });
+  await store.start();
+  return store;
+}
+
+async function refillRecentIds(recent: RecentIds, reader: LogReader, end: number, idsMax: number): Promise<void> {
+  const found: { id: string; stream: string; revision: number }[] = [];
+  for (let before = end; found.length < idsMax; ) {
+    const chunk = await reader.chunkBefore(before);
+    if (!chunk) break;
+    for (const { id, stream, revisionNumber } of chunk.records) found.push({ id, stream, revision: revisionNumber });
+    before = chunk.start;
+  }
+  for (const { id, stream, revision } of found.reverse()) recent.add(id, stream, revision);
+}
+
+type Settings = EmbeddedEventStoreOptions &
+  Readonly<Record<keyof typeof EMBEDDED_DEFAULTS, number>> & { readonly now: () => number };
+
+interface Parts {
+  readonly settings: Settings;
+  readonly files: SegmentFiles;
+  readonly index: LogIndex;
+  readonly tail: Tail;
+  readonly reader: LogReader;
+  readonly streams: StreamTable;
+  readonly recent: RecentIds;
+}
+
+export class EmbeddedEventStore implements EventStore {
+  private readonly parts: Parts;
+  private readonly durability: Durability;
+  private readonly reads: StreamReads;
+  private readonly subscriptions: Subscriptions;
+  private readonly closing = new AbortController();
+  private writer: LogWriter | undefined;
+  private metadata: StreamMetadataStore | undefined;
+  private flushTimer: NodeJS.Timeout | undefined;
+  private flushing: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    const { files, reader, streams, settings } = parts;
+    const durableEnd = () => files.end;
+    this.durability = new Durability(durableEnd);
+    this.reads = new StreamReads(streams, reader, durableEnd, settings.now);
+    this.subscriptions = new Subscriptions({
+      streams,
+      reads: this.reads,
+      reader,
+      durability: this.durability,
+      durableEnd,
+      closing: this.closing.signal,
+    });
+  }
+
+  /** Opens the log for writing; called once by `openEmbeddedEventStore`. */
+  async start(): Promise<void> {
+    const { files, settings, tail, streams, reader, recent } = this.parts;
+    this.writer = await LogWriter.open(files, settings, {
+      groupDurable: (from, end, buffer) => {
+        tail.push(from, end, buffer);
+      },
+      groupSettled: failed => {
+        this.durability.moved(failed);
+        this.scheduleFlush();
+      },
+    });
+    const { durability } = this;
+    const appender = new Appender({ streams, writer: this.writer, reader, recent, durability, now: settings.now });
+    this.metadata = new StreamMetadataStore(streams, appender, reader);
+  }
+
+  private get open(): StreamMetadataStore {
+    if (!this.metadata || this.closing.signal.aborted) throw new UnavailableError('The event store is closed.');
+    return this.metadata;
+  }
+
+  private scheduleFlush(): void {
+    const { streams, settings } = this.parts;
+    if (streams.pendingPositions >= settings.indexFlushRowsMax) void this.flushIndex();
+    if (this.flushTimer) return;
+    this.flushTimer = setTimeout(() => {
+      this.flushTimer = undefined;
+      void this.flushIndex();
+    }, settings.indexFlushMs);
+    this.flushTimer.unref();
+  }
+
+  private flushIndex(): Promise<void> {
+    this.flushing ??= this.parts.streams
+      .flush(this.parts.files.end)
+      .catch((error: unknown) => {
+        this.parts.settings.onError?.(new UnavailableError('The index could not be written.', { cause: error }));
+        this.scheduleFlush();
+      })
+      .finally(() => {
+        this.flushing = undefined;
+      });
+    return this.flushing;
+  }
+
+  async append(
+    stream: string,
+    events: readonly EventData[],
+    options: { readonly expectedRevision: ExpectedRevision },
+  ): Promise<AppendResult> {
+    return this.open.append(stream, events, options.expectedRevision);
+  }
+
+  readStream(stream: string, options: ReadStreamOptions = {}): AsyncGenerator<RecordedEvent> {
+    void this.open;
+    return this.reads.readStream(stream, options);
+  }
+
+  readAll(options: ReadAllOptions = {}): AsyncGenerator<RecordedEvent> {
+    void this.open;
+    return this.reads.readAll(options);
+  }
+
+  async streamBounds(stream: string): Promise<StreamBounds> {
+    void this.open;
+    return this.reads.bounds(stream);
+  }
+
+  subscribeToStream(stream: string, options: SubscribeToStreamOptions): AsyncGenerator<SubscriptionMessage> {
+    void this.open;
+    return this.subscriptions.toStream(stream, options);
+  }
+
+  subscribeToAll(options: SubscribeToAllOptions): AsyncGenerator<SubscriptionMessage> {
+    void this.open;
+    return this.subscriptions.toAll(options);
+  }
+
+  async deleteStream(
+    stream: string,
+    options: { readonly expectedRevision: ExpectedRevision },
+  ): Promise<AppendResult> {
+    return this.open.softDelete(stream, options.expectedRevision);
+  }
+
+  async tombstoneStream(
+    stream: string,
+    options: { readonly expectedRevision: ExpectedRevision },
+  ): Promise<AppendResult> {
+    return this.open.tombstone(stream, options.expectedRevision);
+  }
+
+  async setStreamMetadata(
+    stream: string,
+    metadata: StreamMetadata,
+    options: { readonly expectedRevision: ExpectedRevision },
+  ): Promise<AppendResult> {
+    return this.open.set(stream, metadata, options.expectedRevision);
+  }
+
+  async getStreamMetadata(stream: string): Promise<StreamMetadataResult> {
+    return this.open.get(stream);
+  }
+
+  async close(): Promise<void> {
+    if (this.closing.signal.aborted) return;
+    this.closing.abort();
+    await this.writer?.close();
+    clearTimeout(this.flushTimer);
+    await this.flushing;
+    await this.flushIndex();
+    await this.parts.index.close();
+    await this.parts.files.close();
+  }
+}
