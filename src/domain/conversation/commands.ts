@@ -25,7 +25,10 @@ export type PostMessage = {
   };
 };
 
-export type EditMessage = { readonly type: 'EditMessage'; readonly data: { readonly seq: number; readonly text: string } };
+export type EditMessage = {
+  readonly type: 'EditMessage';
+  readonly data: { readonly seq: number; readonly text: string };
+};
 
 export type RedactMessage = {
   readonly type: 'RedactMessage';
