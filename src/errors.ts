@@ -38,9 +38,11 @@ export class RequestError extends Error {
 export const ERROR_CODES = {
   unauthorized: { httpStatus: 401, retryable: false, title: 'No valid credentials' },
   forbidden: { httpStatus: 403, retryable: false, title: 'Not allowed' },
+  'not-found': { httpStatus: 404, retryable: false, title: 'No such resource' },
   'unknown-room': { httpStatus: 404, retryable: false, title: 'No such room' },
   'bad-request': { httpStatus: 400, retryable: false, title: 'Malformed request' },
   'too-large': { httpStatus: 413, retryable: false, title: 'Too large' },
+  'unsupported-media-type': { httpStatus: 415, retryable: false, title: 'Not a media type this resource takes' },
   'rate-limited': { httpStatus: 429, retryable: true, title: 'Too many requests' },
   'revision-conflict': { httpStatus: 409, retryable: true, title: 'Changed by somebody else' },
   'idempotency-mismatch': { httpStatus: 422, retryable: false, title: 'The id was used for other content' },

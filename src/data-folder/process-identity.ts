@@ -32,7 +32,7 @@ export async function livenessOf(other: ProcessIdentity, self: ProcessIdentity):
   const sameKernel = self.bootId !== undefined && self.bootId === other.bootId;
   if (sameKernel && self.pidNamespace !== undefined && self.pidNamespace === other.pidNamespace) {
     const stat = await readProcessStat(other.pid);
-    if (stat?.startTicks !== other.startTicks) return 'gone';
+    if (stat === undefined || stat.startTicks !== other.startTicks) return 'gone';
     if (stat.state !== 'Z' && stat.state !== 'X') return 'running';
     // A killed process may be a zombie while one of its threads still finishes a write to the log.
     return stat.threads > 1 ? 'unsure' : 'gone';

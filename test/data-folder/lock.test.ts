@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FolderLockedError, lockFolder, readLockOwner } from '../../src/data-folder/lock.ts';
 import { currentProcess } from '../../src/data-folder/process-identity.ts';
-import type { ProcessIdentity } from '../../src/data-folder/process-identity.ts';
+import type { LockOwner } from '../../src/data-folder/lock.ts';
 
 const STARTER = join(import.meta.dirname, 'lock-starter.ts');
 const TSX = import.meta.resolve('tsx');
@@ -67,7 +67,7 @@ async function expectRefused(attempt: Promise<unknown>): Promise<FolderLockedErr
 }
 
 /** The owner file another machine's process would have left. */
-async function leaveForeignLock(identity: Partial<ProcessIdentity>): Promise<string> {
+async function leaveForeignLock(identity: Partial<LockOwner>): Promise<string> {
   await mkdir(join(directory, 'lock'));
   const path = join(directory, 'lock', '1.json');
   const record = { pid: 1, host: 'elsewhere', command: 'serve', started: '2026-01-01T00:00:00.000Z', ...identity };

@@ -1,0 +1,124 @@
+/**
+ * The composition of everything below the edges: the data folder's lock, the event store in it, the log's identity, the
+ * command handler and the importer. `serve` puts a gateway and HTTP before it, `import` reads a file into it.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { v7 as uuidv7 } from 'uuid';
+import { createConversationCommands } from '../commands/conversation-commands.ts';
+import type { ConversationCommands } from '../commands/commands.ts';
+import { createTenantKeys } from '../commands/derived-ids.ts';
+import { createImporter } from '../commands/import.ts';
+import { splitLines } from '../commands/import-lines.ts';
+import type { Config } from '../config/settings.ts';
+import { lockFolder } from '../data-folder/lock.ts';
+import type { FolderLock } from '../data-folder/lock.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { EventStore } from '../event-store/event-store.ts';
+import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
+import { identifyLog } from '../event-store/log-identity.ts';
+import type { RunImport } from '../http/imports.ts';
+import { plainCodec } from '../keyring/codec.plain.ts';
+import { createEventSerializer } from '../schemas/event-serializer.ts';
+import type { EventSerializer } from '../schemas/event-serializer.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { openRootSecret } from './secrets.ts';
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+export interface Engine {
+  readonly store: EventStore;
+  readonly serializer: EventSerializer;
+  readonly commands: ConversationCommands;
+  readonly runImport: RunImport;
+  /** The log's own id. */
+  readonly log: string;
+  readonly lock: FolderLock;
+  /** Finishes what was accepted, then lets the folder go. */
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** What owns the folder: `serve`, `import`. */
+  readonly command: string;
+  /** The folder was taken by another process: nothing may be written any more. */
+  readonly onLost: () => void;
+}
+
+/** @throws FolderLockedError, CorruptLogError, ForeignCodecError, CliFailure, UnavailableError */
+export async function openEngine({ config, logger, command, onLost }: EngineOptions): Promise<Engine> {
+  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(config.DATA_DIR, {
+    command,
+    onLost,
+    onWait: (owner, ms) => {
+      const seconds = Math.ceil(ms / 1_000);
+      logger.warn(`the folder's last owner may still run elsewhere; watching for its heartbeat for ${seconds} s`, {
+        pid: owner?.pid,
+        host: owner?.host,
+      });
+    },
+  });
+  let store: EventStore | undefined;
+  try {
+    const rootSecret = await openRootSecret(config);
+    store = await openEmbeddedEventStore({
+      directory: join(config.DATA_DIR, 'log'),
+      segmentBytes: config.SEGMENT_BYTES,
+      tailBytesMax: config.LOG_TAIL_BYTES_MAX,
+      queueBytesMax: config.APPEND_QUEUE_BYTES_MAX,
+      streamsCachedMax: config.STREAMS_CACHED_MAX,
+      recentIdsMax: config.RECENT_IDS_MAX,
+      indexFlushMs: config.INDEX_FLUSH_MS,
+      indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
+      onProgress: progress => {
+        logger.info('rebuilding the index of the log', { ...progress });
+      },
+    });
+    const { log } = await identifyLog(store, { codec: plainCodec, newId: uuidv7, clock: systemClock });
+    return compose(config, store, rootSecret, { log, lock });
+  } catch (error) {
+    await store?.close();
+    await lock.release();
+    throw error;
+  }
+}
+
+function compose(
+  config: Config,
+  store: EventStore,
+  rootSecret: Uint8Array,
+  { log, lock }: { readonly log: string; readonly lock: FolderLock },
+): Engine {
+  const serializer = createEventSerializer({ codec: plainCodec });
+  const keys = createTenantKeys({ rootSecret });
+  const commands = createConversationCommands({
+    ...{ store, serializer, keys, clock: systemClock },
+    limits: {
+      queueLengthMax: config.COMMAND_QUEUE_LENGTH_MAX,
+      commandsInFlightMax: config.COMMANDS_IN_FLIGHT_MAX,
+      foldsMax: config.FOLDS_CACHED_MAX,
+      foldedEventsMax: config.FOLDED_EVENTS_CACHED_MAX,
+      conflictRetriesMax: config.CONFLICT_RETRIES_MAX,
+      conflictDelayMs: config.CONFLICT_DELAY_MS,
+    },
+  });
+  const importer = createImporter({ commands, keys });
+  return {
+    ...{ store, serializer, commands, log, lock },
+    runImport: (bytes, { tenant, by }) =>
+      importer.run(splitLines(bytes, config.IMPORT_LINE_BYTES_MAX), {
+        ...{ tenant, by },
+        windowLines: config.IMPORT_LINES_IN_FLIGHT_MAX,
+      }),
+    close: async () => {
+      try {
+        await store.close();
+      } finally {
+        await lock.release();
+      }
+    },
+  };
+}

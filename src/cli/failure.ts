@@ -1,0 +1,71 @@
+/** How a command ends when it cannot do its work: one clear line with a code, never a stack trace. */
+import { ConfigError } from '../config/config.ts';
+import { FolderLockedError } from '../data-folder/lock.ts';
+import { BadSecretFileError } from '../data-folder/secrets.ts';
+import { CorruptLogError } from '../event-store/errors.ts';
+import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
+import { RequestError, UnavailableError } from '../errors.ts';
+
+export const EXIT_OK = 0;
+/** Something was found: bad lines, a start that failed. */
+export const EXIT_FINDING = 1;
+export const EXIT_USAGE = 2;
+
+/** `message` is whole sentences that say what to do; more lines where there is more than one problem. */
+export class CliFailure extends Error {
+  override readonly name = 'CliFailure';
+  readonly code: string;
+  readonly exitCode: number;
+  constructor(code: string, message: string, exitCode: number = EXIT_FINDING) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])[] = [
+  [FolderLockedError, 'data-folder-in-use'],
+  [BadSecretFileError, 'bad-secret-file'],
+  [CorruptLogError, 'corrupt-log'],
+  [ForeignCodecError, 'foreign-codec'],
+  [UnreadableLogIdentityError, 'foreign-log'],
+  [UnavailableError, 'unavailable'],
+];
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is no folder',
+  EISDIR: 'a folder where a file was expected',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the file system is read-only',
+  EMFILE: 'too many open files (see `ulimit -n`)',
+};
+
+/** Undefined for what nobody foresaw: a bug, to be told with its stack. */
+export function failureOf(error: unknown): CliFailure | undefined {
+  if (error instanceof CliFailure) return error;
+  if (error instanceof ConfigError)
+    return new CliFailure('bad-config', error.message, error.fromFlag ? EXIT_USAGE : EXIT_FINDING);
+  if (error instanceof RequestError) return new CliFailure(error.code, error.message);
+  const known = CODES.find(([kind]) => error instanceof kind);
+  if (known) return new CliFailure(known[1], withCause(error as Error));
+  const { code, path } = error as NodeJS.ErrnoException;
+  const said = SYSTEM_ERRORS[code ?? ''];
+  if (code !== undefined && said !== undefined)
+    return new CliFailure(code.toLowerCase(), `${path ?? 'The system'}: ${said}.`);
+  return undefined;
+}
+
+function withCause({ message, cause }: Error): string {
+  return cause instanceof Error ? `${message} (${cause.message})` : message;
+}
+
+/** One line a problem, each naming the program and the code. */
+export function failureLines(failure: CliFailure): string {
+  return failure.message
+    .split('\n')
+    .map(line => `verbatim: ${failure.code}: ${line}\n`)
+    .join('');
+}

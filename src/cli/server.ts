@@ -1,0 +1,219 @@
+/** A whole server in one process: the engine with the gateway and HTTP before it, started in that order, stopped in the other. */
+import { createReadStream, existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { v7 as uuidv7 } from 'uuid';
+import { createTokenVerifier, signToken } from '../auth/tokens.ts';
+import type { Config } from '../config/settings.ts';
+import { createGateway, SOCKET_PATH } from '../gateway/gateway.ts';
+import type { Gateway, GatewayOptions } from '../gateway/gateway.ts';
+import type { GatewayLimits } from '../gateway/limits.ts';
+import { PortTakenError } from '../gateway/sockets.ts';
+import { listenUWebSockets } from '../gateway/sockets.uwebsockets.ts';
+import { systemTimers } from '../gateway/timers.ts';
+import { PAGE_TENANT } from '../http/page-tokens.ts';
+import type { PageTokens } from '../http/page-tokens.ts';
+import { createHttpServer } from '../http/server.ts';
+import type { HttpServer } from '../http/server.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { openEngine, systemClock } from './engine.ts';
+import type { Engine } from './engine.ts';
+import { CliFailure } from './failure.ts';
+import { openTokenSecret } from './secrets.ts';
+import type { TokenSecret } from './secrets.ts';
+
+/** Of the checkout or the installed package: `dist` and `src` lie equally deep in it. */
+const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SAMPLE_FILE = join(PACKAGE_ROOT, 'examples', 'ubuntu-support-sample.ndjson');
+/** Kept of the grace for the store, after the edges have had theirs. */
+const STORE_CLOSE_MS = 1_000;
+
+export interface RunningServer {
+  readonly httpUrl: string;
+  readonly gatewayUrl: string;
+  readonly log: string;
+  /** Made by the data folder itself: loopback only, and the page has tokens. */
+  readonly selfMadeSecret: boolean;
+  /** Nothing acknowledged is lost, whether or not it ends within `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** The folder was taken by another process; end at once. */
+  readonly onLost: () => void;
+}
+
+/** @throws CliFailure and what openEngine throws; everything opened until then is closed again */
+export async function startServer({ config, logger, onLost }: ServerOptions): Promise<RunningServer> {
+  if (config.JWT_SECRET === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
+  const engine = await openEngine({ config, logger, onLost, command: 'serve' });
+  let gateway: Gateway | undefined;
+  let http: HttpServer | undefined;
+  try {
+    const secret = await openTokenSecret(config);
+    const host = config.HOST ?? (secret.selfMade ? '127.0.0.1' : '0.0.0.0');
+    const verifyToken = createTokenVerifier({ secret: secret.bytes, clock: systemClock });
+    gateway = await listenGateway({
+      ...{ host, verifyToken, logger, port: config.GATEWAY_PORT },
+      ...{ store: engine.store, serializer: engine.serializer, commands: engine.commands, log: engine.log },
+      listen: listenUWebSockets,
+      clock: systemClock,
+      timers: systemTimers,
+      newId: uuidv7,
+      limits: gatewayLimits(config),
+    });
+    const state = { ready: false };
+    const gatewayPort = gateway.port;
+    const gatewayUrl = (hostname: string): string =>
+      config.GATEWAY_PUBLIC_URL ?? `ws://${hostname}:${gatewayPort}${SOCKET_PATH}`;
+    http = await createHttpServer({
+      ...{ verifyToken, logger, gatewayUrl, runImport: engine.runImport },
+      ready: () => state.ready,
+      allowedOrigins: config.ALLOWED_ORIGINS,
+      limits: {
+        bodyBytes: config.HTTP_BODY_BYTES_MAX,
+        idleTimeoutMs: config.HTTP_IDLE_TIMEOUT_MS,
+        importsAtOnce: config.IMPORTS_AT_ONCE_MAX,
+      },
+      pageDirectory: builtPage(logger),
+      pageTokens: secret.selfMade ? pageTokens(secret, engine) : undefined,
+    });
+    const httpPort = await listenHttp(http, host, config.HTTP_PORT);
+    const dialled = dialledHost(host);
+    const httpUrl = `http://${dialled}:${httpPort}`;
+    await engine.lock.update({ url: httpUrl });
+    state.ready = true;
+    const edges = { gateway, http };
+    return {
+      ...{ httpUrl, gatewayUrl: gatewayUrl(dialled), log: engine.log, selfMadeSecret: secret.selfMade },
+      close: async graceMs => {
+        state.ready = false;
+        await closeAll(edges, engine, graceMs);
+      },
+    };
+  } catch (error) {
+    await http?.close(0);
+    await gateway?.close();
+    await engine.close();
+    throw error;
+  }
+}
+
+async function closeAll(edges: { gateway: Gateway; http: HttpServer }, engine: Engine, graceMs: number): Promise<void> {
+  const edgesMs = Math.max(0, graceMs - STORE_CLOSE_MS);
+  const ended = await Promise.allSettled([
+    edges.http.close(edgesMs),
+    edges.gateway.drain(edgesMs).then(() => edges.gateway.close()),
+  ]);
+  await engine.close();
+  for (const end of ended) if (end.status === 'rejected') throw end.reason;
+}
+
+function gatewayLimits(config: Config): GatewayLimits {
+  return {
+    frameBytes: config.FRAME_BYTES_MAX,
+    messageBytes: config.MESSAGE_BYTES_MAX,
+    queueBytes: config.SEND_QUEUE_BYTES_MAX,
+    lowWaterBytes: config.SEND_QUEUE_LOW_WATER_BYTES,
+    answerBytes: config.SEND_QUEUE_ANSWER_BYTES,
+    sockets: config.SOCKETS_MAX,
+    rooms: config.ROOMS_PER_SOCKET_MAX,
+    sendsPerSecond: config.SENDS_PER_SECOND_MAX,
+    requestsPerSecond: config.REQUESTS_PER_SECOND_MAX,
+    commandsInFlight: config.COMMANDS_PER_SOCKET_MAX,
+    framesWaiting: config.FRAMES_WAITING_MAX,
+    badFramesPerMinute: config.BAD_FRAMES_PER_MINUTE_MAX,
+    historyRevisions: config.HISTORY_REVISIONS_MAX,
+    pageEvents: config.CATCH_UP_PAGE_EVENTS,
+    pageBytes: config.CATCH_UP_PAGE_BYTES,
+    readsInFlight: config.CATCH_UP_READS_MAX,
+    authenticateMs: config.AUTHENTICATE_TIMEOUT_MS,
+    heartbeatMs: config.HEARTBEAT_MS,
+    silenceMs: config.HEARTBEAT_SILENCE_MS,
+    stalledMs: config.STALLED_SOCKET_MS,
+    reconnectSpreadMs: config.RECONNECT_SPREAD_MS,
+  };
+}
+
+function pageTokens(secret: TokenSecret, engine: Engine): PageTokens {
+  return {
+    clock: systemClock,
+    sign: claims => signToken(secret.bytes, claims),
+    newRoom: uuidv7,
+    importSample: existsSync(SAMPLE_FILE)
+      ? () => engine.runImport(createReadStream(SAMPLE_FILE), { tenant: PAGE_TENANT, by: 'page-sample' })
+      : undefined,
+  };
+}
+
+function builtPage(logger: Logger): string | undefined {
+  const directory = join(PACKAGE_ROOT, 'dist', 'web');
+  if (existsSync(join(directory, 'index.html'))) return directory;
+  logger.warn('the page is not built, so there is none: run npm run build', { directory });
+  return undefined;
+}
+
+/** Where a person on this machine finds what listens on `host`. */
+function dialledHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** The adapter of the gateway says only that it cannot listen; a listener of Node says why. */
+async function whyNotListen(host: string, port: number): Promise<unknown> {
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen({ host, port, exclusive: true }, resolve);
+    });
+    return Object.assign(new Error('taken'), { code: 'EADDRINUSE' });
+  } catch (error) {
+    return error;
+  } finally {
+    probe.close();
+  }
+}
+
+async function listenGateway(options: GatewayOptions): Promise<Gateway> {
+  try {
+    return await createGateway(options);
+  } catch (error) {
+    if (!(error instanceof PortTakenError)) throw error;
+    const { host, port } = options;
+    throw portFailure(await whyNotListen(host, port), 'GATEWAY_PORT', host, port);
+  }
+}
+
+async function listenHttp(http: HttpServer, host: string, port: number): Promise<number> {
+  try {
+    return await http.listen({ host, port });
+  } catch (error) {
+    throw portFailure(error, 'HTTP_PORT', host, port);
+  }
+}
+
+function portFailure(error: unknown, setting: 'HTTP_PORT' | 'GATEWAY_PORT', host: string, port: number): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const flag = `--${setting.toLowerCase().replace('_', '-')}`;
+  if (code === 'EADDRINUSE')
+    return new CliFailure(
+      'port-in-use',
+      `${setting} ${port} is in use on ${host}: choose another with ${setting} or ${flag}, or 0 for any free one.`,
+    );
+  if (code === 'EACCES')
+    return new CliFailure(
+      'port-not-allowed',
+      `${setting} ${port} may not be used by this user: choose one above 1023 with ${setting} or ${flag}.`,
+    );
+  if (code === 'EADDRNOTAVAIL')
+    return new CliFailure(
+      'bad-host',
+      `HOST ${host} is no address of this machine: set HOST to one that is, for example HOST=127.0.0.1.`,
+    );
+  return error;
+}

@@ -1,0 +1,103 @@
+/**
+ * `POST /v1/import`: NDJSON in, one result a line out, while the request still comes in. The importer's window paces the
+ * reading: a caller that does not read results is not read from either. A request that is cut off ends the import; what
+ * was accepted until then is kept, and sending the file again appends only the rest.
+ */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { VerifyToken } from '../auth/tokens.ts';
+import type { Claims } from '../domain/claims.ts';
+import type { ImportResult } from '../commands/import.ts';
+import { RequestError, UnavailableError } from '../errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+
+/** Results in the order of the lines. Ends when the bytes end; throws what reading them throws. */
+export type RunImport = (
+  bytes: AsyncIterable<Uint8Array>,
+  as: { readonly tenant: string; readonly by: string },
+) => AsyncIterable<ImportResult>;
+
+export interface ImportRouteOptions {
+  readonly verifyToken: VerifyToken;
+  readonly runImport: RunImport;
+  readonly limits: { readonly importsAtOnce: number };
+  readonly logger: Logger;
+  /** Aborts when the server closes. */
+  readonly closing: AbortSignal;
+}
+
+const NDJSON = 'application/x-ndjson';
+const RETRY_AFTER_MS = 5_000;
+
+export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions): void {
+  const { limits, runImport, logger, closing } = options;
+  let running = 0;
+  app.addContentTypeParser(NDJSON, (_request, payload, done) => {
+    done(null, payload);
+  });
+  app.post('/v1/import', {
+    // Length is bounded a line at a time, not as a whole.
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    // Before the body is looked at, so that a stranger's is not read.
+    onRequest: async request => {
+      request.claims = await authenticate(request, options.verifyToken);
+      if (request.claims.role !== 'service')
+        throw new RequestError('forbidden', 'An import needs a token of role service.', { path: 'role' });
+    },
+    handler: async (request, reply) => {
+      if (!(request.body instanceof Readable))
+        throw new RequestError('unsupported-media-type', `An import is ${NDJSON}.`, { path: 'content-type' });
+      if (running >= limits.importsAtOnce)
+        throw new RequestError('rate-limited', `${running} imports are running.`, { retryAfterMs: RETRY_AFTER_MS });
+      if (closing.aborted) throw new UnavailableError('The server is stopping.');
+      const { tenant, sub } = request.claims ?? missingClaims();
+      const body = request.body;
+      const cut = (): void => {
+        body.destroy(new UnavailableError('The server is stopping.'));
+      };
+      closing.addEventListener('abort', cut, { once: true });
+      running += 1;
+      let lines = 0;
+      const results = async function* (): AsyncGenerator<string> {
+        try {
+          for await (const result of runImport(body as AsyncIterable<Uint8Array>, { tenant, by: sub })) {
+            lines += 1;
+            yield `${JSON.stringify(result)}\n`;
+          }
+          logger.info('import ended', { tenant, lines });
+        } catch (error) {
+          logger.warn('import cut off', { tenant, lines, error });
+          throw error;
+        } finally {
+          running -= 1;
+          closing.removeEventListener('abort', cut);
+        }
+      };
+      return reply
+        .type(NDJSON)
+        .header('cache-control', 'no-store')
+        .send(Readable.from(results(), { highWaterMark: 16 }));
+    },
+  });
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    claims?: Claims;
+  }
+}
+
+function missingClaims(): never {
+  throw new Error('A request reached its handler before it was authenticated.');
+}
+
+/** @throws RequestError `unauthorized` */
+async function authenticate(request: FastifyRequest, verifyToken: VerifyToken): Promise<Claims> {
+  const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ');
+  if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0)
+    throw new RequestError('unauthorized', 'Authorization: Bearer <token> is needed.', { path: 'authorization' });
+  const verdict = await verifyToken(token);
+  if (verdict.kind === 'valid') return verdict.claims;
+  const why = verdict.kind === 'expired' ? 'The token has expired.' : `The token is not valid: ${verdict.message}.`;
+  throw new RequestError('unauthorized', why, { path: 'authorization' });
+}

@@ -1,0 +1,120 @@
+/** The command line: `verbatim serve | token | import | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { loadConfig } from './config/config.ts';
+import type { LoadedConfig } from './config/config.ts';
+import { configMarkdown, listConfig } from './config/listing.ts';
+import type { SettingName } from './config/settings.ts';
+import { EXIT_FINDING, EXIT_OK, EXIT_USAGE, failureLines, failureOf } from './cli/failure.ts';
+import { addSettingFlags, settingFlags } from './cli/flags.ts';
+import { createToken, ROLES } from './cli/token.ts';
+import type { TokenRequest } from './cli/token.ts';
+
+/** Parses and runs one command; resolves with the exit code when it has ended. Never rejects. */
+export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', endOnClosedPipe);
+  const outcome = { exitCode: EXIT_OK };
+  try {
+    await createProgram(outcome).parseAsync([...argv], { from: 'user' });
+    return outcome.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    const failure = failureOf(error);
+    process.stderr.write(failure ? failureLines(failure) : `verbatim: internal: a bug: ${describeBug(error)}\n`);
+    return failure?.exitCode ?? EXIT_FINDING;
+  }
+}
+
+const SHOWN: Readonly<Record<'serve' | 'token' | 'import' | 'config', readonly SettingName[]>> = {
+  serve: [
+    'DATA_DIR',
+    'HTTP_PORT',
+    'GATEWAY_PORT',
+    'HOST',
+    'LOG_LEVEL',
+    'SHUTDOWN_GRACE_MS',
+    'JWT_SECRET',
+    'ROOT_SECRET',
+  ],
+  token: ['DATA_DIR', 'JWT_SECRET'],
+  import: ['DATA_DIR', 'JWT_SECRET'],
+  config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
+};
+
+const HELP_END = `
+Every setting is a flag, an environment variable and a file (NAME_FILE): \`verbatim config\` lists them all.
+Exit codes: 0 done, 1 a finding (bad lines, a failed start), 2 wrong usage.`;
+
+function createProgram(outcome: { exitCode: number }): Command {
+  const program = new Command('verbatim')
+    .description('An event-sourced chat backend: resume from any revision, nothing lost, nothing twice.')
+    .version(packageVersion(), '--version')
+    .helpOption('--help')
+    .addHelpText('after', HELP_END)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => {
+        write(`verbatim: usage: ${text.replace(/^error: /, '').trim()} (see verbatim --help)\n`);
+      },
+    });
+  const add = (name: keyof typeof SHOWN, description: string): Command => {
+    // Copied by commander: exitOverride and output go down to commands made by it.
+    const command = program.command(name).description(description).helpOption('--help');
+    addSettingFlags(command, SHOWN[name]);
+    return command;
+  };
+  add('serve', 'run the server: HTTP, the page and the WebSocket gateway').action(
+    async (_options, command: Command) => {
+      // Loaded here, since only this command needs the native WebSocket server.
+      const { serve } = await import('./cli/serve.ts');
+      outcome.exitCode = await serve(configOf(command));
+    },
+  );
+  add('token', 'sign a token with the secret in use, and print it alone')
+    .requiredOption('--role <role>', ROLES.join(', '))
+    .requiredOption('--sub <id>', 'who it is for: an opaque id, no name or address')
+    .option('--tenant <tenant>', 'the tenant', 'default')
+    .option('--rooms <rooms>', 'what a visitor may see and start: conversation:42, separated by commas')
+    .option('--expires <time>', 'how long it is valid: 30s, 15m, 1h, 7d', '1h')
+    .action(async (request: TokenRequest, command: Command) => {
+      process.stdout.write(`${await createToken(configOf(command).config, request)}\n`);
+    });
+  add('import', 'import conversations from NDJSON, plain or gzipped; again is safe, and goes on where it ended')
+    .argument('<file>', 'the file, or - for stdin')
+    .option('--tenant <tenant>', 'the tenant', 'default')
+    .option('--url <url>', 'a running server; without it, the one that has the data folder, else the folder itself')
+    .action(async (file: string, options: { tenant: string; url?: string }, command: Command) => {
+      const { importFile } = await import('./cli/import.ts');
+      outcome.exitCode = await importFile(configOf(command), { file, tenant: options.tenant, url: options.url });
+    });
+  add('config', 'print every setting: value, default, unit and where it came from; secrets masked')
+    .option('--markdown', 'print the reference page instead')
+    .action((options: { markdown?: true }, command: Command) => {
+      if (options.markdown) process.stdout.write(configMarkdown());
+      else {
+        const loaded = configOf(command);
+        for (const warning of loaded.warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
+        process.stdout.write(`${listConfig(loaded)}\n`);
+      }
+    });
+  return program;
+}
+
+function configOf(command: Command): LoadedConfig {
+  return loadConfig({ environment: process.env, flags: settingFlags(command.opts()) });
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}
+
+function describeBug(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+/** `verbatim config | head`: the reader has enough. */
+function endOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT_OK);
+  throw error;
+}

@@ -1,0 +1,95 @@
+/** An HTTP server on a free loopback port with a fake importer, and clients that send what a browser or a proxy would. */
+import { request as httpRequest } from 'node:http';
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { createTokenVerifier, signToken } from '../../src/auth/tokens.ts';
+import type { ImportResult } from '../../src/commands/import.ts';
+import type { Claims } from '../../src/domain/claims.ts';
+import { createHttpServer } from '../../src/http/server.ts';
+import type { HttpServer, HttpServerOptions } from '../../src/http/server.ts';
+import { silentLogger } from '../../src/telemetry/logger.ts';
+
+export const SECRET = Buffer.from('a-secret-of-the-tests-0123456789abcdef');
+export const NOW = Date.parse('2026-03-01T12:00:00.000Z');
+const clock = { now: () => NOW };
+
+export interface TestServer {
+  readonly server: HttpServer;
+  readonly port: number;
+  readonly url: string;
+}
+
+/** Answers each line with its number; `bad` is rejected. */
+async function* echoImport(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<ImportResult> {
+  let text = '';
+  let line = 0;
+  for await (const chunk of bytes) {
+    text += Buffer.from(chunk).toString();
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    for (const each of lines) {
+      line += 1;
+      yield each === 'bad'
+        ? { line, status: 'rejected', code: 'bad-request', path: 'text', message: 'bad' }
+        : { line, status: 'imported', id: each, conversation: each.slice(0, 1) };
+    }
+  }
+}
+
+export async function startHttp(options: Partial<HttpServerOptions> = {}, host = '127.0.0.1'): Promise<TestServer> {
+  const server = await createHttpServer({
+    verifyToken: createTokenVerifier({ secret: SECRET, clock }),
+    runImport: echoImport,
+    limits: { bodyBytes: 1_024, idleTimeoutMs: 10_000, importsAtOnce: 1 },
+    logger: silentLogger,
+    ready: () => true,
+    pageDirectory: undefined,
+    gatewayUrl: hostname => `ws://${hostname}:3001/v1/socket`,
+    allowedOrigins: [],
+    pageTokens: {
+      clock,
+      sign: claims => signToken(SECRET, claims),
+      newRoom: () => 'made-by-the-server',
+      importSample: undefined,
+    },
+    ...options,
+  });
+  const port = await server.listen({ host, port: 0 });
+  return { server, port, url: `http://${host}:${port}` };
+}
+
+export function tokenOf(claims: Partial<Claims> = {}): Promise<string> {
+  return signToken(SECRET, {
+    sub: 'importer',
+    tenant: 'acme',
+    role: 'service',
+    rooms: [],
+    expiresAt: NOW + 60_000,
+    ...claims,
+  });
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+/** Unlike `fetch`, lets a test choose Host and Origin. */
+export function ask(url: string, options: RequestOptions & { readonly body?: string } = {}): Promise<Answer> {
+  const { body, ...rest } = options;
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, rest, response => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('error', reject);
+      response.on('end', () => {
+        const isJson = /^application\/(problem\+)?json/.test(response.headers['content-type'] ?? '');
+        const json = (isJson ? JSON.parse(text) : {}) as Record<string, unknown>;
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
+      });
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
