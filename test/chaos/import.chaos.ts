@@ -68,9 +68,9 @@ async function importUnderFire(at: ServerProcess, file: string): Promise<number>
   for (let kill = 1; kill <= KILLS; kill++) {
     const inFolder = kill % IN_FOLDER_EVERY === 0;
     if (inFolder) await at.stop();
-    const running = importFile(at, file);
-    // Past the importer's own start, then anywhere in what it does; late kills fall as well into what is repeated.
-    await Promise.race([delay(300 + 1_500 * random()), running.ended]);
+    const running = importFile(at, file, inFolder);
+    // From about its first line on, anywhere in what it does.
+    await Promise.race([delay(400 + 1_600 * random()), running.ended]);
     if (inFolder) running.child.kill('SIGKILL');
     else await at.kill9();
     const { status, stderr } = await running.ended;
@@ -81,11 +81,15 @@ async function importUnderFire(at: ServerProcess, file: string): Promise<number>
   return inTheMiddle;
 }
 
-function importFile(
-  at: ServerProcess,
-  file: string,
-): { child: ChildProcess; ended: Promise<{ status: number | null; stderr: string }> } {
-  const child = spawn(process.execPath, [join(REPOSITORY, 'bin', 'verbatim.js'), 'import', file], {
+interface RunningImport {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ readonly status: number | null; readonly stderr: string }>;
+}
+
+/** `inFolder`: by itself; else through the server, also where that has just died. */
+function importFile(at: ServerProcess, file: string, inFolder = false): RunningImport {
+  const where = inFolder ? [] : ['--url', at.httpUrl];
+  const child = spawn(process.execPath, [join(REPOSITORY, 'bin', 'verbatim.js'), 'import', file, ...where], {
     cwd: REPOSITORY,
     env: cleanEnvironment(at.environment),
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -93,7 +97,8 @@ function importFile(
   children.push(child);
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-8_000)));
-  return { child, ended: once(child, 'close').then(() => ({ status: child.exitCode, stderr })) };
+  const ended = once(child, 'close').then(() => ({ status: child.exitCode, stderr }));
+  return { child, ended };
 }
 
 /** Counts what each line was answered. */

@@ -1,6 +1,6 @@
 /**
  * Ends a run by saying which engines and outside tools its tests really used and which they did not, each with its
- * count, and writes the run's totals to COUNTS_FILE (JSON) where that is set: .ci/run sums those.
+ * count, and writes the run's totals and times to COUNTS_FILE (JSON) where that is set: .ci/run sums those.
  */
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -55,6 +55,22 @@ function describeParts(modules: readonly TestModule[]): string[] {
   });
 }
 
+/** What each area (a folder of test/) took, its files' times added up, with its counts. */
+function areasOf(modules: readonly TestModule[]): Record<string, Counts & { seconds: number }> {
+  const areaOf = (module: TestModule): string => relative(process.cwd(), module.moduleId).split('/')[1] ?? '';
+  const areas = [...new Set(modules.map(areaOf))].sort();
+  return Object.fromEntries(
+    areas.map(area => {
+      const ofArea = modules.filter(module => areaOf(module) === area);
+      const seconds = ofArea.reduce((sum, module) => {
+        const { duration, collectDuration, setupDuration } = module.diagnostic();
+        return sum + (duration + collectDuration + setupDuration) / 1_000;
+      }, 0);
+      return [area, { ...countTests(ofArea), seconds: Math.round(seconds * 10) / 10 }];
+    }),
+  );
+}
+
 function described(tool: ExternalTool): string {
   return tool.found ? `${tool.version} at ${tool.path}` : `ABSENT, ${tool.why}`;
 }
@@ -65,6 +81,6 @@ export default class RunReporter implements Reporter {
     counts.failed += errors.length;
     console.log(`\n Engines and outside tools of this run\n${describeParts(modules).join('\n')}\n`);
     const file = process.env.COUNTS_FILE;
-    if (file) writeFileSync(file, `${JSON.stringify(counts)}\n`);
+    if (file) writeFileSync(file, `${JSON.stringify({ ...counts, areas: areasOf(modules) })}\n`);
   }
 }
