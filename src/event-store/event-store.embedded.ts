@@ -91,7 +91,7 @@ export async function openEmbeddedEventStore(options: EmbeddedEventStoreOptions)
 
 async function refillRecentIds(recent: RecentIds, reader: LogReader, end: number, idsMax: number): Promise<void> {
   const found: { id: string; stream: string; revision: number }[] = [];
-  for (let before = end; found.length < idsMax; ) {
+  for (let before = end; found.length < idsMax;) {
     const chunk = await reader.chunkBefore(before);
     if (!chunk) break;
     for (const { id, stream, revisionNumber } of chunk.records) found.push({ id, stream, revision: revisionNumber });
@@ -219,10 +219,7 @@ export class EmbeddedEventStore implements EventStore {
     return this.subscriptions.toAll(options);
   }
 
-  async deleteStream(
-    stream: string,
-    options: { readonly expectedRevision: ExpectedRevision },
-  ): Promise<AppendResult> {
+  async deleteStream(stream: string, options: { readonly expectedRevision: ExpectedRevision }): Promise<AppendResult> {
     return this.open.softDelete(stream, options.expectedRevision);
   }
 

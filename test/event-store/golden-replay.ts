@@ -56,10 +56,12 @@ export class Replay {
   }
 
   private event(symbol: string, type: string, size: number | undefined): EventData {
-    const hex = createHash('sha1').update(this.prefix + symbol).digest('hex');
+    const hex = createHash('sha1')
+      .update(this.prefix + symbol)
+      .digest('hex');
     const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
     this.names.set(id, symbol);
-    const data = Buffer.from(JSON.stringify({ n: size ? 'x'.repeat(size) : symbol }));
+    const data = Buffer.from(JSON.stringify({ n: size === undefined ? symbol : 'x'.repeat(size) }));
     return { id, type, data, metadata: Buffer.alloc(0), contentType: 'application/json' };
   }
 
@@ -105,7 +107,10 @@ export class Replay {
     const events = (step.events as string[]).map(symbol => this.event(symbol, type, size));
     const result = await this.store.append(name, events, { expectedRevision: expected(step.expected) });
     // The client shows an absent revision as 0, and a position for every append, empty ones too.
-    return { revision: Math.max(0, Number(result.revision)), hasPosition: result.position !== undefined || events.length === 0 };
+    return {
+      revision: Math.max(0, Number(result.revision)),
+      hasPosition: result.position !== undefined || events.length === 0,
+    };
   }
 
   private async read(name: string, step: Step): Promise<Json> {
@@ -129,7 +134,12 @@ export class Replay {
       if (direction === 'forwards' && event.position <= last) throw new Error('positions do not increase');
       last = event.position;
       const revision = event.revision === MAX ? 'max' : Number(event.revision);
-      events.push({ stream: event.stream.slice(this.prefix.length), id: this.symbol(event.id), revision, type: event.type });
+      events.push({
+        stream: event.stream.slice(this.prefix.length),
+        id: this.symbol(event.id),
+        revision,
+        type: event.type,
+      });
       if (events.length >= (step.max as number)) break;
     }
     return { events };
@@ -165,14 +175,19 @@ export class Replay {
     const aborter = new AbortController();
     const events: Json[] = [];
     let ended: string | undefined;
-    let quiet = setTimeout(() => { aborter.abort(); }, QUIET_MS);
+    let quiet = setTimeout(() => {
+      aborter.abort();
+    }, QUIET_MS);
     try {
       for await (const message of this.store.subscribeToStream(name, { after, signal: aborter.signal })) {
         if (message.kind !== 'events') continue;
         clearTimeout(quiet);
-        quiet = setTimeout(() => { aborter.abort(); }, QUIET_MS);
+        quiet = setTimeout(() => {
+          aborter.abort();
+        }, QUIET_MS);
         for (const event of message.events) {
-          if (events.length < (step.count as number)) events.push({ id: this.symbol(event.id), revision: Number(event.revision) });
+          if (events.length < (step.count as number))
+            events.push({ id: this.symbol(event.id), revision: Number(event.revision) });
         }
         if (events.length >= (step.count as number)) break;
       }
@@ -186,7 +201,7 @@ export class Replay {
 
 function expected(value: Json | undefined): ExpectedRevision {
   if (typeof value === 'number') return BigInt(value);
-  return String(value).replace('_', '-') as ExpectedRevision;
+  return (value as string).replace('_', '-') as ExpectedRevision;
 }
 
 function errorAnswer(error: unknown, op: string): Json {
@@ -194,7 +209,8 @@ function errorAnswer(error: unknown, op: string): Json {
   if (error instanceof StreamNotFoundError) return { error: 'stream-not-found' };
   if (error instanceof StreamDeletedError) return { error: 'stream-deleted' };
   if (error instanceof BadEventStoreRequestError) return { error: 'bad-request' };
-  if (error instanceof AppendTooLargeError) return { error: 'maximum-append-size-exceeded', maxAppendSize: error.bytesMax };
+  if (error instanceof AppendTooLargeError)
+    return { error: 'maximum-append-size-exceeded', maxAppendSize: error.bytesMax };
   throw error;
 }
 

@@ -7,7 +7,10 @@ import { openEmbeddedEventStore, type EmbeddedEventStore } from '../../src/event
 import { expectedAnswer, isComparable, Replay, type Scenario } from './golden-replay.ts';
 
 const file = process.env.GOLDEN_FILE ?? 'test/golden/eventstoredb-23.10.8.ndjson';
-const scenarios = readFileSync(file, 'utf8').trim().split('\n').map(line => JSON.parse(line) as Scenario);
+const scenarios = readFileSync(file, 'utf8')
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line) as Scenario);
 
 describe(`the recorded answers of a real EventStoreDB (${file})`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'verbatim-golden-'));

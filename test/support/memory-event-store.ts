@@ -171,6 +171,11 @@ export class MemoryEventStore implements EventStore {
   ): AsyncGenerator<SubscriptionMessage> {
     let next = from;
     let behind = true;
+    // One listener a subscription: whoever waits looks at the signal again.
+    const wake = () => {
+      for (const waiter of this.waiters.splice(0)) waiter();
+    };
+    signal?.addEventListener('abort', wake, { once: true });
     while (!signal?.aborted) {
       if (next < source.length) {
         const batch = source.slice(next, next + 100);
@@ -183,10 +188,7 @@ export class MemoryEventStore implements EventStore {
       }
       if (behind) yield { kind: 'caught-up' };
       behind = false;
-      await new Promise<void>(resolve => {
-        this.waiters.push(resolve);
-        signal?.addEventListener('abort', () => { resolve(); }, { once: true });
-      });
+      await new Promise<void>(resolve => this.waiters.push(resolve));
     }
   }
 

@@ -6,7 +6,15 @@
 import { AppendTooLargeError, BadEventStoreRequestError, WrongExpectedRevisionError } from '../errors.ts';
 import { checkAppend, type AppendCheck } from './append-check.ts';
 import { TOMBSTONE, type RecordParts } from './record.ts';
-import { decodeMetadata, describedStream, firstReadable, isMetadataStream, limitsOf, METADATA_TYPE, metadataStream } from './stream-limits.ts';
+import {
+  decodeMetadata,
+  describedStream,
+  firstReadable,
+  isMetadataStream,
+  limitsOf,
+  METADATA_TYPE,
+  metadataStream,
+} from './stream-limits.ts';
 import type { UnavailableError } from '../../errors.ts';
 import type { AppendResult, EventData, ExpectedRevision } from '../event-store.ts';
 import type { Durability } from './durability.ts';
@@ -165,8 +173,7 @@ export class Appender {
     const records: RecordParts[] = [];
     const last = writes.at(-1)?.events.at(-1);
     for (const { entry, first, events } of writes) {
-      for (let i = 0; i < events.length; i++) {
-        const event = events[i] as EventData;
+      for (const [i, event] of events.entries()) {
         records.push({
           revision: first + i,
           createdMs,
@@ -224,7 +231,7 @@ class AppendItem implements GroupItem {
     let next = 0;
     for (const { entry, first, events } of this.writes) {
       entry.pins++;
-      for (let i = 0; i < events.length; i++) this.recent.add((events[i] as EventData).id, entry.name, first + i);
+      for (const [i, { id }] of events.entries()) this.recent.add(id, entry.name, first + i);
       next += events.length;
       entry.accepted.headPosition = positions[next - 1] ?? -1;
       if (first === TOMBSTONE) entry.accepted.tombstoned = true;
@@ -268,7 +275,10 @@ class AppendItem implements GroupItem {
 }
 
 export function appendResult(revision: number, position: number | undefined): AppendResult {
-  return { revision: BigInt(revision), position: position === undefined || position < 0 ? undefined : BigInt(position) };
+  return {
+    revision: BigInt(revision),
+    position: position === undefined || position < 0 ? undefined : BigInt(position),
+  };
 }
 
 /** @throws BadEventStoreRequestError */
@@ -284,8 +294,7 @@ export function checkName(name: string): void {
 
 function checkEvents(name: string, events: readonly EventData[]): void {
   let bytes = 0;
-  for (let i = 0; i < events.length; i++) {
-    const { id, type, data, metadata } = events[i] as EventData;
+  for (const [i, { id, type, data, metadata }] of events.entries()) {
     if (type.length === 0 || Buffer.byteLength(type) > NAME_BYTES_MAX) {
       throw new BadEventStoreRequestError(`events[${i}].type`, `An event type has 1 to ${NAME_BYTES_MAX} bytes.`);
     }

@@ -39,7 +39,7 @@ export class LogReader {
     }
     missing.sort((a, b) => a - b);
     const reads: Promise<void>[] = [];
-    for (let at = 0; at < missing.length; ) {
+    for (let at = 0; at < missing.length;) {
       const spanEnd = this.spanEnd(missing, at);
       reads.push(this.readSpan(missing.slice(at, spanEnd), found));
       at = spanEnd;
@@ -97,7 +97,8 @@ export class LogReader {
 
   private segmentAt(position: number): Segment {
     const segment = this.files.find(position);
-    if (!segment) throw new CorruptLogError(this.files.active.file, 0, `position ${position} is past the end of the log`);
+    if (!segment)
+      throw new CorruptLogError(this.files.active.file, 0, `position ${position} is past the end of the log`);
     return segment;
   }
 
@@ -186,7 +187,7 @@ export class LogReader {
     const offset = position - segment.base;
     if (offset <= SEGMENT_HEADER_BYTES) return segment.base + SEGMENT_HEADER_BYTES;
     if ((await this.probe(segment, position)).kind === 'record') return position;
-    for (let next = segment.base + SEGMENT_HEADER_BYTES; next < segment.base + segment.size; ) {
+    for (let next = segment.base + SEGMENT_HEADER_BYTES; next < segment.base + segment.size;) {
       const chunk = await this.chunkFromDisk(next);
       if (!chunk) break;
       const found = chunk.records.find(record => record.positionNumber >= position);

@@ -70,7 +70,11 @@ export async function findEnd(files: SegmentFiles, trustedTo: number, recordByte
   }
   const later = await findLaterGroup(files, segment, at, fileBytes, recordBytesMax);
   if (later !== undefined) {
-    throw new CorruptLogError(segment.file, at, `what stands here is no record, though the log goes on at byte ${later}`);
+    throw new CorruptLogError(
+      segment.file,
+      at,
+      `what stands here is no record, though the log goes on at byte ${later}`,
+    );
   }
   segment.size = end;
 }

@@ -79,7 +79,11 @@ export class SegmentFiles {
     const names = (await readdir(directory)).filter(name => !name.endsWith('.new')).sort();
     const foreign = names.find(name => !NAME_PATTERN.test(name));
     if (foreign !== undefined) {
-      throw new CorruptLogError(join(directory, foreign), 0, 'this file is none of the log, and the folder is only for it');
+      throw new CorruptLogError(
+        join(directory, foreign),
+        0,
+        'this file is none of the log, and the folder is only for it',
+      );
     }
     if (names.length === 0) {
       const files = new SegmentFiles(directory, randomBytes(16), []);
@@ -95,7 +99,11 @@ export class SegmentFiles {
       if (!header.storageId.equals(storageId)) throw new CorruptLogError(file, 16, 'a segment of another log');
       const expected = endOf(segments.at(-1));
       if (header.base !== expected || name !== segmentName(header.base)) {
-        throw new CorruptLogError(file, 32, `the log goes on at position ${expected}, this segment begins at ${header.base}`);
+        throw new CorruptLogError(
+          file,
+          32,
+          `the log goes on at position ${expected}, this segment begins at ${header.base}`,
+        );
       }
       segments.push({ base: header.base, file, size: (await stat(file)).size });
     }
@@ -160,7 +168,8 @@ export class SegmentFiles {
           else resolve(bytes);
         });
       });
-      if (got < wanted) throw new CorruptLogError(segment.file, offset + got, 'the file is shorter than the log it held');
+      if (got < wanted)
+        throw new CorruptLogError(segment.file, offset + got, 'the file is shorter than the log it held');
       return buffer;
     } catch (error) {
       if (error instanceof CorruptLogError) throw error;

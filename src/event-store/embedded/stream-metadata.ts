@@ -1,6 +1,6 @@
 /**
- * Metadata, soft deletes and tombstones. A soft delete is metadata ($tb at int64's maximum) and the next append takes it
- * back; both keep whatever else the metadata says.
+ * Metadata, soft deletes and tombstones. A soft delete is metadata ($tb at int64's maximum, and, as the real server has it,
+ * nothing else); the next append or metadata takes it back.
  */
 import { randomUUID } from 'node:crypto';
 import { StreamDeletedError, WrongExpectedRevisionError } from '../errors.ts';
@@ -73,28 +73,32 @@ export class StreamMetadataStore {
 
   /** The append that brings a soft-deleted stream back: the metadata's $tb becomes its first revision. */
   private revive(name: string, events: readonly EventData[], expected: ExpectedRevision): Promise<AppendResult> {
-    return this.withMetadata(name, (entry, metadata, metadataWrite) => {
-      const first = entry.accepted.head + 1;
-      const softDeleted = entry.accepted.limits.truncateBefore === Infinity;
-      const check = this.appender.check(entry, events, expected);
-      // Somebody else was first: it is an append like any other now.
-      if (check instanceof Error || check.kind !== 'append' || !softDeleted) return undefined;
-      const writes = [metadataWrite({ ...metadata, truncateBefore: BigInt(first) }), { entry, first, events }];
-      const revision = first + events.length - 1;
-      return this.appender.commit(writes).then(positions => appendResult(revision, positions.at(-1)));
-    }, () => this.append(name, events, expected));
+    return this.withMetadata(
+      name,
+      (entry, metadata, metadataWrite) => {
+        const first = entry.accepted.head + 1;
+        const softDeleted = entry.accepted.limits.truncateBefore === Infinity;
+        const check = this.appender.check(entry, events, expected);
+        // Somebody else was first: it is an append like any other now.
+        if (check instanceof Error || check.kind !== 'append' || !softDeleted) return undefined;
+        const writes = [metadataWrite({ ...metadata, truncateBefore: BigInt(first) }), { entry, first, events }];
+        const revision = first + events.length - 1;
+        return this.appender.commit(writes).then(positions => appendResult(revision, positions.at(-1)));
+      },
+      () => this.append(name, events, expected),
+    );
   }
 
   softDelete(name: string, expected: ExpectedRevision): Promise<AppendResult> {
     checkName(name);
-    return this.withMetadata(name, (entry, metadata, metadataWrite) => {
+    return this.withMetadata(name, (entry, _metadata, metadataWrite) => {
       const check = this.appender.check(entry, [], expected);
       if (check instanceof Error) throw check;
       const { head } = entry.accepted;
       if (head < 0 && this.streams.open(metadataStream(name)).accepted.head < 0) {
         throw new WrongExpectedRevisionError(name, expected, -1n);
       }
-      const write = metadataWrite({ ...metadata, truncateBefore: SOFT_DELETED });
+      const write = metadataWrite({ truncateBefore: SOFT_DELETED });
       return this.appender.commit([write]).then(positions => appendResult(head, positions.at(-1)));
     });
   }
@@ -128,7 +132,8 @@ export class StreamMetadataStore {
   ): Promise<AppendResult> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const before = this.streams.open(metadataStream(name));
-      if (!(await this.appender.stillTrue(before)) || !(await this.appender.stillTrue(this.streams.open(name)))) continue;
+      if (!(await this.appender.stillTrue(before)) || !(await this.appender.stillTrue(this.streams.open(name))))
+        continue;
       const { metadata, revision } = await this.get(name);
       const metadataEntry = this.streams.open(metadataStream(name));
       if (BigInt(metadataEntry.accepted.head) !== revision) continue;

@@ -82,7 +82,8 @@ export class StreamReads {
     if (tombstoned) return { first: BigInt(head + 1), head: BigInt(head) };
     const first = firstReadable(limits, head);
     if (limits.maxAgeSeconds === Infinity) return { first: BigInt(first), head: BigInt(head) };
-    for await (const event of this.readStream(name, { maxCount: 1 })) return { first: event.revision, head: BigInt(head) };
+    for await (const event of this.readStream(name, { maxCount: 1 }))
+      return { first: event.revision, head: BigInt(head) };
     return { first: BigInt(head + 1), head: BigInt(head) };
   }
 
@@ -152,5 +153,9 @@ export function compileFilter(filter: EventFilter | undefined): (record: LogReco
 
 function damagedIndex(name: string, revision: number): Error {
   const what = revision === TOMBSTONE ? 'its end' : `revision ${revision}`;
-  return new CorruptLogError('index', 0, `it does not lead to ${what} of ${name}; delete the index folder and start again`);
+  return new CorruptLogError(
+    'index',
+    0,
+    `it does not lead to ${what} of ${name}; delete the index folder and start again`,
+  );
 }

@@ -79,7 +79,7 @@ export class Tail {
 /** The records of a buffer this process wrote itself: no checksum is looked at. */
 function decodeTrusted(buffer: Buffer): LogRecord[] {
   const records: LogRecord[] = [];
-  for (let at = 0; at < buffer.length; ) {
+  for (let at = 0; at < buffer.length;) {
     const record = new LogRecord(buffer, at);
     records.push(record);
     at += record.length;
