@@ -125,12 +125,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-function openSession(
-  context: GatewayContext,
-  sessions: Set<Session>,
-  socket: Socket,
-  upgrade: Upgrade,
-): SocketHandlers {
+function openSession(context: GatewayContext, sessions: Set<Session>, socket: Socket, upgrade: Upgrade): Session {
   const session = new Session(context, socket, closed => sessions.delete(closed));
   sessions.add(session);
   const bearer = upgrade.protocols.find(protocol => protocol.startsWith(BEARER_PROTOCOL));

@@ -54,7 +54,7 @@ export class SessionSends {
     try {
       this.admit();
       target = this.target(frame);
-      command = parseConversationCommand(frame.command, frame.data ?? {});
+      command = parseConversationCommand(frame.command, frame.data);
     } catch (error) {
       this.nack(frame, error);
       return;

@@ -145,7 +145,7 @@ async function listening(
   // constant are in the package's types.
   const { LIBUS_LISTEN_EXCLUSIVE_PORT } = uws as unknown as { readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number };
   const listenSocket = await new Promise<Uws.us_listen_socket | false>(resolve => {
-    (app.listen as Listen).call(app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
+    (app.listen as unknown as Listen).call(app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
   });
   if (listenSocket === false) throw new PortTakenError(host, port);
   let accepting = true;
@@ -154,7 +154,7 @@ async function listening(
     accepting = false;
   };
   return {
-    port: uws.us_socket_local_port(listenSocket as unknown as Uws.us_socket),
+    port: uws.us_socket_local_port(listenSocket),
     stopAccepting,
     close: () => {
       accepting = false;
