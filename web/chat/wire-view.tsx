@@ -35,7 +35,7 @@ function Entry({ entry }: { entry: WireEntry }): JSX.Element {
       </span>
       <span class="op">{entry.op}</span>
       <span class="summary">{entry.summary}</span>
-      <span class="size">{entry.text === '' ? '' : size(entry.text)}</span>
+      {entry.text === '' ? null : <span class="size">{size(entry.text)}</span>}
     </>
   );
   if (entry.direction === 'mark') {
