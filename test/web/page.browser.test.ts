@@ -172,6 +172,19 @@ describe.skipIf(!tool.found)('the page in a browser', () => {
     await agent.panel.getByText('The visitor is typing').waitFor({ state: 'detached' });
   });
 
+  it('GW-2: renews its tokens before they expire, on the open connection', async () => {
+    const page = await browser.newPage({ viewport: DESK });
+    onTestFinished(() => page.close());
+    await page.clock.install();
+    await page.goto(server.httpUrl);
+    await new Side(page, 'Visitor').isOnline();
+    await new Side(page, 'Agent').isOnline();
+    await page.clock.fastForward('56:00');
+    const refreshed = page.getByRole('region', { name: 'Wire' }).locator('.op').getByText('refreshed', { exact: true });
+    await expect.poll(() => refreshed.count(), { timeout: STEP_TIMEOUT_MS }).toBe(2);
+    await new Side(page, 'Visitor').isOnline();
+  });
+
   it('loads the sample once, shows its words as they were typed, and its attribution', async () => {
     const { page, complaints, agent } = await open(DESK);
     await agent.isOnline();

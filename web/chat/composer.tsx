@@ -16,7 +16,7 @@ export function Composer({ side }: { side: Side }): JSX.Element {
     saidAt: 0,
     idle: undefined,
   });
-  const ready = text.trim() !== '' && side.view.closed === undefined;
+  const ready = text.trim() !== '' && side.view.started && side.view.closed === undefined;
 
   const stopTyping = (): void => {
     clearTimeout(typing.current.idle);

@@ -49,6 +49,11 @@ export class RoomView {
     this.coverage = new Coverage({ everythingVisible });
   }
 
+  /** A conversation that nobody has started takes no messages. */
+  get started(): boolean {
+    return (this.coverage.upTo ?? -1) >= 0;
+  }
+
   acked(frame: Ack): void {
     if (frame.first !== null) this.receipts.set(frame.id, { rev: frame.last, duplicate: frame.duplicate });
     if (this.receipts.size > RECEIPTS_MAX) {

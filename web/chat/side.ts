@@ -201,6 +201,7 @@ export class Side {
         this.#refused(frame, command);
       },
       reset: (room, _reason, from) => {
+        if (room === this.home.room) this.#started = false;
         this.#with(room, view => {
           view.transcript.clear();
           view.caughtUp = false;
