@@ -66,11 +66,13 @@ export interface ConversationCommandsStats {
   readonly conflicts: number;
 }
 
-export function createConversationCommands(options: ConversationCommandsOptions): ConversationCommandHandler {
+export function createConversationCommands(
+  options: ConversationCommandsOptions,
+): ConversationCommands & { stats(): ConversationCommandsStats } {
   return new ConversationCommandHandler(options);
 }
 
-export class ConversationCommandHandler implements ConversationCommands {
+class ConversationCommandHandler implements ConversationCommands {
   private readonly options: ConversationCommandsOptions;
   private readonly limits: CommandLimits;
   private readonly random: () => number;
