@@ -13,8 +13,7 @@ type Plain<T> = T extends readonly (infer Element)[]
   : T extends object
     ? { readonly [Key in keyof T]: Plain<T[Key]> }
     : T;
-// Two generic functions are the compiler's own way to compare types exactly.
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- two generic functions are how the compiler compares types exactly
 type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false;
 
 type Events = typeof conversationEventSchemas;
