@@ -59,6 +59,23 @@ describe('a client that does not read', () => {
     expect(fixture.gateway.stats().catchingUp).toBe(0);
   });
 
+  test('GW-3: what is appended while its last page waits for the socket is not missed', async () => {
+    const { fixture } = await room({ frameBytes: 1_000, lowWaterBytes: 500 });
+    await post(fixture, 20);
+    const late = await fixture.connect();
+    late.stalled = true;
+    late.say({ op: 'subscribe', room: ROOM });
+    await until(() => late.queuedBytes() > 500);
+    await turns(20);
+    await post(fixture, 1);
+    await turns(20);
+    late.resume();
+    await until(() => late.of('caught-up').length > 0);
+    await turns(20);
+    expect(revisions(late)).toEqual(upTo(21));
+    expect(late.last('caught-up').upTo).toBe(21);
+  });
+
   test('GW-9: of which not a byte drains for 30 s is closed with 4002; one byte in time is enough to stay', async () => {
     const { fixture, slow, quick } = await room();
     slow.stalled = quick.stalled = true;
