@@ -16,12 +16,13 @@ import type { ServerProcess } from '../support/server-process.ts';
 import { readRooms } from '../support/wire-client.ts';
 import type { WireEvent } from '../support/wire-client.ts';
 import { byConversation, checkImport, parseLines } from './import-checker.ts';
+import type { FileLine } from './import-checker.ts';
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 
 const KILLS = scaled(20, 2);
 /** Every so many kills it is the importer in the folder that dies, not the server. */
 const IN_FOLDER_EVERY = 4;
-const LINES_LEAST = 2_000;
+const LINES = scaled(59_795, 4_000);
 
 const folder = mkdtempSync(join(tmpdir(), 'verbatim-import-'));
 const children: ChildProcess[] = [];
@@ -35,8 +36,8 @@ afterAll(async () => {
 
 describe('import', () => {
   it(`${KILLS} kill -9 in the middle: every message once, in order, byte for byte; a second import appends nothing`, async () => {
-    const ndjson = readData();
-    const lines = parseLines(ndjson);
+    const lines = readData();
+    const ndjson = lines.map(line => `${JSON.stringify(line)}\n`).join('');
     const file = join(folder, 'messages.ndjson.gz');
     writeFileSync(file, gzipSync(ndjson));
     console.log(`SEED=${SEED} SCALE=${SCALE}, ${lines.length} messages`);
@@ -129,8 +130,11 @@ async function readAll(
   return new Map(conversations.map(conversation => [conversation, rooms.get(`conversation:${conversation}`) ?? []]));
 }
 
-/** SUPPORT_DATA, else the whole data where it lies beside the checkout, else the sample; cut to whole conversations. */
-function readData(): string {
+/**
+ * SUPPORT_DATA, else the whole data where it lies beside the checkout, else the sample: cut to whole conversations where
+ * that is more than the scale wants, and repeated under other ids where it is less.
+ */
+function readData(): FileLine[] {
   const candidates = [
     process.env.SUPPORT_DATA,
     join(REPOSITORY, '..', 'shared', 'data', 'ubuntu-support.ndjson.gz'),
@@ -139,19 +143,25 @@ function readData(): string {
   const path = candidates.find(candidate => candidate !== undefined && existsSync(candidate));
   if (!path) throw new Error(`No data to import among ${candidates.join(', ')}.`);
   const bytes = readFileSync(path);
-  const ndjson = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
-  const wanted = scaled(ndjson.split('\n').length, LINES_LEAST);
-  const taken: string[] = [];
-  let count = 0;
-  for (const messages of byConversation(parseLines(ndjson)).values()) {
-    if (count >= wanted) break;
-    count += messages.length;
-    taken.push(messages[0]?.conversation ?? '');
+  const conversations = [
+    ...byConversation(parseLines((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString())).values(),
+  ];
+  const lines: FileLine[] = [];
+  for (let copy = 0; lines.length < LINES; copy++) {
+    for (const conversation of conversations) {
+      if (lines.length >= LINES) break;
+      lines.push(...conversation.map(line => (copy === 0 ? line : renamed(line, `copy-${copy}`))));
+    }
   }
-  const conversations = new Set(taken);
-  return ndjson
-    .split('\n')
-    .filter(line => line !== '' && conversations.has((JSON.parse(line) as { conversation: string }).conversation))
-    .map(line => `${line}\n`)
-    .join('');
+  return lines;
+}
+
+function renamed(line: FileLine, suffix: string): FileLine {
+  const { id, conversation, replyTo } = line;
+  return {
+    ...line,
+    id: `${id}.${suffix}`,
+    conversation: `${conversation}.${suffix}`,
+    ...(replyTo === undefined ? {} : { replyTo: `${replyTo}.${suffix}` }),
+  };
 }
