@@ -53,6 +53,8 @@ export interface EmbeddedEventStoreOptions {
   readonly indexFlushRowsMax?: number;
   readonly now?: () => number;
   readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Told of each group that became durable: its bytes on disk. */
+  readonly onGroup?: (bytes: number) => void;
   /** Trouble that no caller hears of: the index could not be written (it is retried). */
   readonly onError?: (error: Error) => void;
 }
@@ -146,6 +148,7 @@ export class EmbeddedEventStore implements EventStore {
     this.writer = await LogWriter.open(files, settings, {
       groupDurable: (from, end, buffer) => {
         tail.push(from, end, buffer);
+        settings.onGroup?.(buffer.length);
       },
       groupSettled: failed => {
         this.durability.moved(failed);
