@@ -11,3 +11,5 @@ const { main } = await import('../dist/main.js').catch(error => {
 });
 
 process.exitCode = await main(process.argv.slice(2));
+// All that had to be finished is finished: a timer or a socket that lingers keeps nobody waiting.
+setTimeout(() => process.exit(), 250).unref();

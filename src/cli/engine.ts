@@ -26,6 +26,9 @@ import { openRootSecret } from './secrets.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** Reading so much of the log at the start takes no time that anyone would ask about. */
+const QUIET_BYTES_MAX = 16_777_216;
+
 export interface Engine {
   readonly store: EventStore;
   readonly serializer: EventSerializer;
@@ -74,7 +77,10 @@ export async function openEngine({ config, logger, command, onLost }: EngineOpti
       indexFlushMs: config.INDEX_FLUSH_MS,
       indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
       onProgress: progress => {
-        logger.info('rebuilding the index of the log', { ...progress });
+        logger[progress.total > QUIET_BYTES_MAX ? 'info' : 'debug']('rebuilding the index of the log', { ...progress });
+      },
+      onError: error => {
+        logger.error('trouble in the event store; it goes on', { error });
       },
     });
     const { log } = await identifyLog(store, { codec: plainCodec, newId: uuidv7, clock: systemClock });

@@ -37,6 +37,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EPERM: 'not permitted',
   ENOENT: 'no such file or folder',
   ENOTDIR: 'a part of the path is no folder',
+  EEXIST: 'a file where a folder was expected',
   EISDIR: 'a folder where a file was expected',
   ENOSPC: 'the disk is full',
   EROFS: 'the file system is read-only',

@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import type { ImportResult } from '../commands/import.ts';
 
 /** More bad lines are counted, not listed. */
-export const REJECTED_LISTED_MAX = 50;
+const REJECTED_LISTED_MAX = 50;
 const PLAIN_PROGRESS_EVERY_MS = 2_000;
 
 export interface ImportReport {

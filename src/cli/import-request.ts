@@ -89,7 +89,8 @@ async function refusal(url: string, response: IncomingMessage): Promise<CliFailu
   }
   try {
     const { code, detail } = problemSchema.parse(JSON.parse(body));
-    return new CliFailure(code, `${url} refused the import: ${detail}`);
+    const hint = code === 'unauthorized' ? " Set JWT_SECRET to that server's, or name its data folder." : '';
+    return new CliFailure(code, `${url} refused the import: ${detail}${hint}`);
   } catch {
     return new CliFailure(
       'bad-answer',

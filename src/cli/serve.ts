@@ -21,7 +21,12 @@ export async function serve({ config, warnings }: LoadedConfig): Promise<number>
     exitNow(logger);
   };
   try {
-    const server = await startServer({ config, logger, onLost });
+    const server = await Promise.race([startServer({ config, logger, onLost }), stopSignal.received]);
+    if (typeof server === 'string') {
+      logger.info('stopped while starting', { signal: server });
+      logger.flushSync();
+      process.exit(EXIT_OK);
+    }
     const directory = resolve(config.DATA_DIR);
     logger.info('started', { http: server.httpUrl, gateway: server.gatewayUrl, data: directory, log: server.log });
     process.stdout.write(greeting(server, directory, config.DATA_DIR));

@@ -18,7 +18,7 @@ function show(value: Config[SettingName]): string {
 }
 
 /** Columns as wide as their content; the last one is not padded. */
-export function alignColumns(rows: readonly (readonly string[])[]): string {
+function alignColumns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
   return rows

@@ -15,8 +15,8 @@ import { z } from 'zod';
 import { currentProcess, livenessOf } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
-export const LOCK_HEARTBEAT_MS = 3_000;
-export const LOCK_SILENCE_MS = 15_000;
+const LOCK_HEARTBEAT_MS = 3_000;
+const LOCK_SILENCE_MS = 15_000;
 const LOCK_POLL_MS = 100;
 /** A record that is only just being written settles sooner, and is not worth a line. */
 const LOCK_NOTICE_AFTER_MS = 500;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 export type SecretName = 'jwt-secret' | 'root-secret';
 
 /** 256 bits, as RFC 7518 section 3.2 asks of an HS256 key. */
-export const SECRET_CHARACTERS_MIN = 32;
+const SECRET_CHARACTERS_MIN = 32;
 
 /** The file holds something, but nothing that this product wrote: it is refused rather than replaced. */
 export class BadSecretFileError extends Error {

@@ -24,7 +24,7 @@ export interface PageTokens {
 }
 
 export const PAGE_TENANT = 'default';
-export const PAGE_TOKEN_LIFE_MS = 3_600_000;
+const PAGE_TOKEN_LIFE_MS = 3_600_000;
 const SAMPLE_CONVERSATIONS_TOLD = 20;
 /** A proxy says so by one of these; behind one, a peer on this machine is no person on this machine. */
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'] as const;
