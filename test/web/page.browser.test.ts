@@ -219,6 +219,8 @@ describe.skipIf(!tool.found)('the page in a browser', () => {
       )
       .toEqual(said);
     expect(await agent.count('gaps').textContent()).toBe('0');
+    expect(await agent.panel.locator('.cells .backlog').count()).toBeGreaterThan(30);
+    expect(await agent.panel.locator('.cells .missing').count()).toBe(0);
 
     await page.getByRole('button', { name: 'Sample loaded' }).click();
     await page.getByText(`0 messages imported, ${lines.length} were there already, 0 rejected`).waitFor();

@@ -67,7 +67,7 @@ export function MessageBubble({ message, side }: { message: Message; side: Side 
     );
   }
   return (
-    <li class={own ? 'message own' : 'message'} data-rev={message.rev}>
+    <li class={own ? 'message own' : 'message'} data-role={message.role}>
       <Author message={message} />
       <p class={redacted ? 'bubble redacted' : 'bubble'} dir="auto">
         {redacted ? 'Redacted by its author' : (change?.text ?? message.text)}

@@ -8,6 +8,7 @@ export function EditForm(props: { text: string; onSave: (text: string) => void; 
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     field.current?.focus();
+    field.current?.form?.scrollIntoView({ block: 'nearest' });
     field.current?.setSelectionRange(text.length, text.length);
   }, []);
   const save = (): void => {

@@ -46,7 +46,7 @@ export function MessageList({ side }: { side: Side }): JSX.Element {
     <div class="talk">
       <div class="messages" ref={list} role="log" aria-label="Messages" tabIndex={0} onScroll={scrolled}>
         <ol>
-          {view.from !== undefined && view.from > 0 ? (
+          {view.hasOlder ? (
             <li class="older">
               <button
                 type="button"

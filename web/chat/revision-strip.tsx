@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import type { Arrival, Coverage } from '../protocol/coverage.ts';
 
+/** Fewer than `Coverage` remembers, so that a cell without an arrival is one that never came. */
 const CELLS = 48;
 
 const MEANINGS: Readonly<Record<Arrival | 'missing', string>> = {
@@ -12,13 +13,13 @@ const MEANINGS: Readonly<Record<Arrival | 'missing', string>> = {
   missing: 'not here yet',
 };
 
-export function RevisionStrip(props: { coverage: Coverage; head: number }): JSX.Element {
+/** `from`: the first revision this side follows; `head`: the last that either side knows of. */
+export function RevisionStrip(props: { coverage: Coverage; from: number; head: number }): JSX.Element {
   const { coverage, head } = props;
-  const first = Math.max(0, head - CELLS + 1);
-  const cells = Array.from({ length: head - first + 1 }, (_, index) => {
+  const first = Math.max(props.from, head - CELLS + 1);
+  const cells = Array.from({ length: Math.max(0, head - first + 1) }, (_, index) => {
     const rev = first + index;
-    const how: Arrival | 'missing' =
-      coverage.arrivals.get(rev) ?? ((coverage.upTo ?? -1) >= rev ? 'backlog' : 'missing');
+    const how: Arrival | 'missing' = coverage.arrivals.get(rev) ?? 'missing';
     return { rev, how };
   });
   const missing = cells.filter(({ how }) => how === 'missing').length;

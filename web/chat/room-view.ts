@@ -39,8 +39,12 @@ export class RoomView {
   caughtUp = false;
   /** Why the room is closed to this side. */
   closed: string | undefined;
+  /** The first revision that the subscription covers. */
+  followedFrom: number | undefined;
   /** The first revision known here; older ones are asked for as `history`. */
   from: number | undefined;
+  /** Whether the log has older ones. */
+  hasOlder = false;
   loadingHistory = false;
   otherTyping = false;
 

@@ -10,7 +10,7 @@ import type { SideName } from './wire-log.ts';
 
 const TITLES: Readonly<Record<SideName, string>> = { visitor: 'Visitor', agent: 'Agent' };
 /** "Cut for 5 s". */
-export const SHORT_CUT_MS = 5_000;
+const SHORT_CUT_MS = 5_000;
 
 function stateLabel(side: Side): string {
   switch (side.state.phase) {
@@ -77,7 +77,7 @@ function note(side: Side): { readonly text: string; readonly tone: string } {
   const { lastResume } = view.coverage;
   if (lastResume?.upTo !== undefined) return { text: `Resumed ${describe(lastResume)}.`, tone: 'good' };
   if (!view.caughtUp) return { text: 'Reading the conversation…', tone: 'quiet' };
-  if (view !== side.home) return { text: 'From the log. Scroll up for what was said before.', tone: 'quiet' };
+  if (view !== side.home) return { text: 'From the log. Scroll up for more.', tone: 'quiet' };
   return { text: 'Cut it, write on both sides, reconnect.', tone: 'quiet' };
 }
 
@@ -144,7 +144,11 @@ export function SidePanel(props: {
           <ConnectionActions side={side} />
         </div>
       </header>
-      <RevisionStrip coverage={view.coverage} head={shared ? props.head : (view.coverage.upTo ?? -1)} />
+      <RevisionStrip
+        coverage={view.coverage}
+        from={view.followedFrom ?? 0}
+        head={shared ? props.head : (view.coverage.upTo ?? -1)}
+      />
       <p class={`note ${tone}`} role="status" title={text}>
         {text}
       </p>

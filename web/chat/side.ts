@@ -140,7 +140,7 @@ export class Side {
 
   older(): void {
     const { view } = this;
-    if (view.loadingHistory || view.from === undefined || view.from <= 0) return;
+    if (view.loadingHistory || !view.hasOlder || view.from === undefined) return;
     view.loadingHistory = this.#connection.history(view.room, view.from, HISTORY_REVISIONS);
     this.#options.changed();
   }
@@ -182,11 +182,12 @@ export class Side {
           this.#caughtUp(view, upTo);
         });
       },
-      historyPage: ({ room, from, events }) => {
+      historyPage: ({ room, from, events, more }) => {
         this.#with(room, view => {
           view.loadingHistory = false;
           view.transcript.prepend(events);
           view.from = from;
+          view.hasOlder = more;
         });
       },
       typing: ({ room, on, user }) => {
@@ -205,7 +206,9 @@ export class Side {
         this.#with(room, view => {
           view.transcript.clear();
           view.caughtUp = false;
+          view.followedFrom = from;
           view.from = from;
+          view.hasOlder = false;
         });
       },
       roomClosed: (room, why) => {
@@ -246,7 +249,10 @@ export class Side {
     if (!('room' in frame)) return;
     const view = this.#viewOf(frame.room);
     view?.coverage.observe(frame);
-    if (view && frame.op === 'subscribed') view.from ??= frame.after + 1;
+    if (view === undefined || frame.op !== 'subscribed' || view.from !== undefined) return;
+    view.from = frame.after + 1;
+    view.followedFrom = view.from;
+    view.hasOlder = view.from > 0;
   }
 
   #caughtUp(view: RoomView, upTo: number): void {
