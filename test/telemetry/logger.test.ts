@@ -25,7 +25,9 @@ describe('a line of the log', () => {
   it('tells an error with its stack and its cause', () => {
     const { lines, log } = capture(false);
     log.error('failed', { error: new Error('outer', { cause: new Error('inner') }) });
-    const line = JSON.parse(lines[0] ?? '') as { error: { message: string; stack: string; cause: { message: string } } };
+    const line = JSON.parse(lines[0] ?? '') as {
+      error: { message: string; stack: string; cause: { message: string } };
+    };
     expect(line.error.message).toBe('outer');
     expect(line.error.cause.message).toBe('inner');
     expect(line.error.stack).toContain('logger.test.ts');
