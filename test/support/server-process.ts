@@ -2,7 +2,7 @@
  * The built product as a child process: `verbatim serve` on ports and a folder of its own, killed and restarted at will.
  * Whatever becomes of the test (a crash too) the server ends with it: a watchdog reads from a pipe that closes then.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
@@ -28,12 +28,6 @@ export interface TokenOptions {
   readonly tenant?: string;
   readonly rooms?: readonly string[];
   readonly expiresInSeconds?: number;
-}
-
-export interface CommandResult {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 export interface ServerProcess {
@@ -144,21 +138,6 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   };
 }
 
-/** A CLI command of the built product, run to its end. */
-export function runVerbatim(
-  args: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
-): CommandResult {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [VERBATIM, ...args], {
-    cwd: REPOSITORY,
-    env: cleanEnvironment(environment),
-    encoding: 'utf8',
-    timeout: 300_000,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  return { status, stdout, stderr };
-}
-
 /** This process's environment without what would configure a server behind the test's back. */
 export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'CI', 'NO_COLOR'];
@@ -170,7 +149,7 @@ export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): R
 }
 
 /** A port of the loopback that nobody listens on now. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
     const isFree = await new Promise<boolean>(resolve => {
