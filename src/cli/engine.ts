@@ -14,12 +14,13 @@ import type { Config } from '../config/settings.ts';
 import { lockFolder } from '../data-folder/lock.ts';
 import type { FolderLock } from '../data-folder/lock.ts';
 import type { Clock } from '../domain/clock.ts';
+import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog } from '../event-store/log-identity.ts';
 import type { RunImport } from '../http/imports.ts';
 import { plainCodec } from '../keyring/codec.plain.ts';
-import { createEventSerializer } from '../schemas/event-serializer.ts';
+import { createConversationSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { openRootSecret } from './secrets.ts';
@@ -31,7 +32,7 @@ const QUIET_BYTES_MAX = 16_777_216;
 
 export interface Engine {
   readonly store: EventStore;
-  readonly serializer: EventSerializer;
+  readonly serializer: EventSerializer<ConversationEvent>;
   readonly commands: ConversationCommands;
   readonly runImport: RunImport;
   /** The log's own id. */
@@ -98,7 +99,7 @@ function compose(
   rootSecret: Uint8Array,
   { log, lock }: { readonly log: string; readonly lock: FolderLock },
 ): Engine {
-  const serializer = createEventSerializer({ codec: plainCodec });
+  const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret });
   const commands = createConversationCommands({
     ...{ store, serializer, keys, clock: systemClock },

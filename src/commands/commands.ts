@@ -2,6 +2,8 @@
 import type { Actor, Folded, Origin } from '../domain/decider.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import type { ConversationCommand } from '../domain/conversation/commands.ts';
+import type { TenantCommand } from '../domain/tenant/commands.ts';
+import type { TenantState } from '../domain/tenant/state.ts';
 
 export interface CommandRequest<Command> {
   readonly tenant: string;
@@ -32,11 +34,14 @@ export interface CommandAck {
  * @throws RequestError `forbidden`, `revision-conflict`, `idempotency-mismatch`, `rate-limited` (the stream's queue is full), …
  * @throws UnavailableError the store did not answer or cannot write: repeat with the same command id
  */
-export interface ConversationCommands {
+export interface Commands<Command, State> {
   /** Resolves after the events are durable. */
-  handle(request: CommandRequest<ConversationCommand>): Promise<CommandAck>;
+  handle(request: CommandRequest<Command>): Promise<CommandAck>;
   /** The folded state at (at least) the durable head when called; from the cache where it can be. Read only. */
-  load(tenant: string, id: string): Promise<Readonly<Folded<ConversationState>>>;
+  load(tenant: string, id: string): Promise<Readonly<Folded<State>>>;
 }
+
+export type ConversationCommands = Commands<ConversationCommand, ConversationState>;
+export type TenantCommands = Commands<TenantCommand, TenantState>;
 
 export type { Origin };

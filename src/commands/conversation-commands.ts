@@ -1,220 +1,29 @@
-/**
- * The handler of a conversation's commands: load, fold, decide, append with the revision it decided on.
- *
- * A command's turn in the queue of its stream: its id is looked up in the fold (a known one answers its first ack);
- * it is decided, and appended with an exact expected revision. On a conflict with another node, what followed is read
- * and it is decided again, at most `conflictRetriesMax` times. A fold from the cache may be behind another node's
- * writes: the append finds that out where there is one, and where there is none (a refusal, or nothing to change)
- * what followed is read before it is said.
- */
-import { setTimeout } from 'node:timers/promises';
-import type { Clock } from '../domain/clock.ts';
+/** The conversation as the command handler's aggregate, and whose keys seal what is said in it. */
+import type { ConversationCommand } from '../domain/conversation/commands.ts';
 import { conversationDecider } from '../domain/conversation/decider.ts';
+import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import { emptyFold, foldNext } from '../domain/decider.ts';
-import { ConcurrencyError, RequestError } from '../errors.ts';
-import { AppendTooLargeError, StreamDeletedError } from '../event-store/errors.ts';
-import type { AppendResult, EventData, EventStore } from '../event-store/event-store.ts';
-import type { EventSerializer } from '../schemas/event-serializer.ts';
-import type { CommandAck, ConversationCommands } from './commands.ts';
-import { checkId, conversationStream, decideOn, envelopeOf, firstAck, subjectsOf } from './decision.ts';
-import type { ConversationFold, ConversationRequest, Decision } from './decision.ts';
-import { eventId } from './derived-ids.ts';
-import type { TenantKeys } from './derived-ids.ts';
-import { FoldCache } from './fold-cache.ts';
-import type { FoldCacheLimits } from './fold-cache.ts';
-import { deleted, foldStream } from './fold-stream.ts';
-import { StreamQueues } from './stream-queues.ts';
-import type { StreamQueueLimits } from './stream-queues.ts';
+import { createCommandHandler } from './command-handler.ts';
+import type { CommandHandler, CommandHandlerOptions } from './command-handler.ts';
+import type { CommandRequest } from './commands.ts';
+import type { Aggregate } from './decision.ts';
 
-export interface CommandLimits extends StreamQueueLimits, FoldCacheLimits {
-  /** Decisions taken again after another node was first. */
-  readonly conflictRetriesMax: number;
-  /** Bound of the wait before the first such retry, in ms; it doubles with each, and the wait is a random part of it. */
-  readonly conflictDelayMs: number;
-}
+export type ConversationRequest = CommandRequest<ConversationCommand>;
 
-export const COMMAND_LIMITS: CommandLimits = {
-  queueLengthMax: 1_000,
-  commandsInFlightMax: 20_000,
-  foldsMax: 10_000,
-  foldedEventsMax: 200_000,
-  conflictRetriesMax: 5,
-  conflictDelayMs: 10,
+const conversation: Aggregate<ConversationCommand, ConversationEvent, ConversationState> = {
+  category: 'conversation',
+  decider: conversationDecider,
+  /** The visitor of the conversation, from its start on, else the conversation itself. */
+  subjectsOf: (events, state, { id, actor }) => {
+    const started = events.find(event => event.type === 'ConversationStarted');
+    return { visitor: started?.data.visitor ?? state.visitor ?? id, author: actor.id };
+  },
 };
 
-export interface ConversationCommandsOptions {
-  readonly store: Pick<EventStore, 'append' | 'readStream' | 'streamBounds'>;
-  readonly serializer: EventSerializer;
-  readonly keys: TenantKeys;
-  readonly clock: Clock;
-  /** What is not given is as in COMMAND_LIMITS. */
-  readonly limits?: Partial<CommandLimits>;
-  /** In [0, 1). */
-  readonly random?: () => number;
-  readonly delay?: (ms: number) => Promise<unknown>;
-}
-
-export interface ConversationCommandsStats {
-  /** Commands running or waiting, and the streams they are on. */
-  readonly inFlight: number;
-  readonly streams: number;
-  /** What the cache holds. */
-  readonly folds: number;
-  readonly foldedEvents: number;
-  /** Appends that met another node's, since the start. */
-  readonly conflicts: number;
-}
+export type ConversationCommandsOptions = CommandHandlerOptions<ConversationEvent>;
 
 export function createConversationCommands(
   options: ConversationCommandsOptions,
-): ConversationCommands & { stats(): ConversationCommandsStats } {
-  return new ConversationCommandHandler(options);
-}
-
-class ConversationCommandHandler implements ConversationCommands {
-  private readonly options: ConversationCommandsOptions;
-  private readonly limits: CommandLimits;
-  private readonly random: () => number;
-  private readonly delay: (ms: number) => Promise<unknown>;
-  private readonly queues: StreamQueues;
-  private readonly folds: FoldCache<ConversationState>;
-  /** Whole streams being read, so that all who ask at the same time share one reading. */
-  private readonly reading = new Map<string, Promise<ConversationFold>>();
-  private conflicts = 0;
-
-  constructor(options: ConversationCommandsOptions) {
-    this.options = options;
-    this.limits = { ...COMMAND_LIMITS, ...options.limits };
-    this.random = options.random ?? Math.random;
-    this.delay = options.delay ?? setTimeout;
-    this.queues = new StreamQueues(this.limits);
-    this.folds = new FoldCache(this.limits);
-  }
-
-  async handle(request: ConversationRequest): Promise<CommandAck> {
-    const stream = conversationStream(request.tenant, request.id);
-    checkId('commandId', request.commandId);
-    return this.queues.run(stream, () => this.takeTurn(stream, request));
-  }
-
-  async load(tenant: string, id: string): Promise<ConversationFold> {
-    const stream = conversationStream(tenant, id);
-    return this.folds.get(stream) ?? this.read(stream);
-  }
-
-  stats(): ConversationCommandsStats {
-    return { ...this.queues.stats(), ...this.folds.stats(), conflicts: this.conflicts };
-  }
-
-  private async takeTurn(stream: string, request: ConversationRequest): Promise<CommandAck> {
-    const { tenant, actor, command, commandId } = request;
-    const digest = this.options.keys.commandDigest(tenant, actor.id, command);
-    const folded = this.folds.get(stream) ?? (await this.read(stream));
-    let upToDate = false;
-    for (let retries = 0; ;) {
-      const known = folded.commands.get(commandId);
-      if (known !== undefined) return firstAck(known, digest);
-      const decision = decideOn(folded, request, this.options.clock);
-      if (decision.kind === 'append') {
-        const ack = await this.append(stream, folded, request, digest, decision);
-        if (ack !== undefined) return ack;
-        this.conflicts += 1;
-        if (retries === this.limits.conflictRetriesMax) throw alwaysSecond(stream, retries);
-        await this.delay(this.random() * this.limits.conflictDelayMs * 2 ** retries);
-        retries += 1;
-      } else if (upToDate) {
-        if (decision.kind === 'refused') throw decision.error;
-        return { first: null, last: folded.revision, position: folded.position ?? null, duplicate: false };
-      }
-      await this.refresh(stream, folded);
-      upToDate = true;
-    }
-  }
-
-  /** Undefined: another node was first. */
-  private async append(
-    stream: string,
-    folded: ConversationFold,
-    request: ConversationRequest,
-    digest: string,
-    decision: Extract<Decision, { kind: 'append' }>,
-  ): Promise<CommandAck | undefined> {
-    const { events, at, origin } = decision;
-    const { actor, commandId } = request;
-    const ids = events.map((_, index) => eventId(stream, commandId, digest, index));
-    const envelope = envelopeOf(request, digest, decision);
-    const subjects = subjectsOf(events, folded, request);
-    const eventData = await this.options.serializer.toEventData({ events, ids, envelope, subjects });
-    const result = await this.tryAppend(stream, eventData, folded.revision);
-    if (result === undefined) return undefined;
-    const { revision: last, position } = result;
-    const first = last - BigInt(events.length) + 1n;
-    if (first !== folded.revision + 1n) {
-      // The stream was deleted since it was read, and goes on counting: the fold is not of what it holds now.
-      this.folds.delete(stream);
-      return { first, last, position, duplicate: false };
-    }
-    for (const [index, event] of events.entries()) {
-      // Only the last event's position is told, and only that of a command's last event is ever asked for.
-      const place = { id: ids[index] ?? '', stream, revision: first + BigInt(index), position, at };
-      foldNext(conversationDecider, folded, { ...place, event, actor, origin, commandId, commandDigest: digest });
-    }
-    this.folds.set(stream, folded);
-    return { first, last, position, duplicate: false };
-  }
-
-  /** Undefined: the stream is not at the revision that was decided on. */
-  private async tryAppend(
-    stream: string,
-    events: readonly EventData[],
-    revision: bigint,
-  ): Promise<(Required<AppendResult> & { readonly position: bigint }) | undefined> {
-    try {
-      const expectedRevision = revision < 0n ? 'no-stream' : revision;
-      const result = await this.options.store.append(stream, events, { expectedRevision });
-      if (result.position === undefined) throw new Error(`An append to ${stream} answered no position.`);
-      return { revision: result.revision, position: result.position };
-    } catch (error) {
-      if (error instanceof ConcurrencyError) return undefined;
-      // Whether the events are in the log is not known, so the fold has to be read again.
-      this.folds.delete(stream);
-      if (error instanceof StreamDeletedError) throw deleted(stream);
-      if (error instanceof AppendTooLargeError) throw new RequestError('too-large', error.message, { cause: error });
-      throw error;
-    }
-  }
-
-  private read(stream: string): Promise<ConversationFold> {
-    const running = this.reading.get(stream);
-    if (running !== undefined) return running;
-    const reading = this.readWhole(stream).finally(() => this.reading.delete(stream));
-    this.reading.set(stream, reading);
-    return reading;
-  }
-
-  private async readWhole(stream: string): Promise<ConversationFold> {
-    const folded = emptyFold(conversationDecider);
-    await foldStream(this.options.store, this.options.serializer, stream, folded);
-    const kept = this.folds.get(stream);
-    if (kept !== undefined && kept.revision >= folded.revision) return kept;
-    if (folded.revision >= 0n) this.folds.set(stream, folded);
-    return folded;
-  }
-
-  /** Takes in what followed a fold; one that cannot be brought up to date is of no use any more. */
-  private async refresh(stream: string, folded: ConversationFold): Promise<void> {
-    try {
-      await foldStream(this.options.store, this.options.serializer, stream, folded);
-      if (folded.revision >= 0n) this.folds.set(stream, folded);
-    } catch (error) {
-      this.folds.delete(stream);
-      throw error;
-    }
-  }
-}
-
-function alwaysSecond(stream: string, retries: number): RequestError {
-  const message = `Others wrote to ${stream} first, ${retries + 1} times in a row.`;
-  return new RequestError('revision-conflict', message, { retryAfterMs: 100 });
+): CommandHandler<ConversationCommand, ConversationState> {
+  return createCommandHandler(conversation, options);
 }

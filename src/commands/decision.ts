@@ -1,29 +1,35 @@
 /** What stands between a command and its append, all of it pure: names, the first ack, the decision, the envelope. */
 import type { Clock } from '../domain/clock.ts';
-import type { ConversationCommand } from '../domain/conversation/commands.ts';
-import { conversationDecider } from '../domain/conversation/decider.ts';
-import type { ConversationEvent } from '../domain/conversation/events.ts';
-import type { ConversationState } from '../domain/conversation/state.ts';
 import { Rejection } from '../domain/decider.ts';
-import type { CommandRecord, Folded, Origin } from '../domain/decider.ts';
+import type { CommandRecord, Decider, DomainEvent, Folded, Origin } from '../domain/decider.ts';
 import { ID_PATTERN, TENANT_PATTERN, streamName } from '../domain/stream-name.ts';
 import { RequestError } from '../errors.ts';
 import type { Envelope } from '../schemas/envelope.ts';
-import type { Subject } from '../schemas/personal.ts';
+import type { Subjects } from '../schemas/event-serializer.ts';
 import type { CommandAck, CommandRequest } from './commands.ts';
 
-export type ConversationRequest = CommandRequest<ConversationCommand>;
-export type ConversationFold = Folded<ConversationState>;
+/** What the handler of commands must know of a kind of aggregate. */
+export interface Aggregate<Command extends DomainEvent, Event extends DomainEvent, State> {
+  /** Of its streams; also what an answer calls it: `conversation`. */
+  readonly category: string;
+  readonly decider: Decider<Command, Event, State>;
+  /** Whose keys seal its personal fields, once these events have happened to it. */
+  readonly subjectsOf: (
+    events: readonly Event[],
+    state: Readonly<State>,
+    request: Pick<CommandRequest<Command>, 'id' | 'actor'>,
+  ) => Subjects;
+}
 
 /** The tenant of the product's own streams. */
 const RESERVED_TENANT = 'system';
 
 /** @throws RequestError `bad-request` */
-export function conversationStream(tenant: string, id: string): string {
+export function streamOf(category: string, tenant: string, id: string): string {
   if (!TENANT_PATTERN.test(tenant) || tenant === RESERVED_TENANT)
     throw new RequestError('bad-request', 'tenant must be 1 to 63 of a-z 0-9 -, and not "system".', { path: 'tenant' });
   checkId('id', id);
-  return streamName('conversation', tenant, id);
+  return streamName(category, tenant, id);
 }
 
 /** @throws RequestError `bad-request` */
@@ -38,10 +44,10 @@ export function firstAck({ first, last, position, digest: seen }: CommandRecord,
   throw new RequestError('idempotency-mismatch', 'This id was used before, for a command with other content.');
 }
 
-export type Decision =
+export type Decision<Event extends DomainEvent> =
   | {
       readonly kind: 'append';
-      readonly events: readonly ConversationEvent[];
+      readonly events: readonly Event[];
       readonly at: number;
       readonly origin: Origin;
     }
@@ -49,20 +55,25 @@ export type Decision =
   | { readonly kind: 'refused'; readonly error: Rejection | RequestError };
 
 /** What the fold as it is makes of a command. Refusals are values here: the fold may turn out to be behind. */
-export function decideOn(folded: ConversationFold, request: ConversationRequest, clock: Clock): Decision {
+export function decideOn<Command extends DomainEvent, Event extends DomainEvent, State>(
+  { category, decider }: Pick<Aggregate<Command, Event, State>, 'category' | 'decider'>,
+  folded: Readonly<Folded<State>>,
+  request: CommandRequest<Command>,
+  clock: Clock,
+): Decision<Event> {
   const { command, actor, imported, expectedRevision } = request;
   if (expectedRevision !== undefined && expectedRevision !== folded.revision) {
-    const message = `The conversation is at revision ${folded.revision}, expected ${expectedRevision}.`;
+    const message = `The ${category} is at revision ${folded.revision}, expected ${expectedRevision}.`;
     return { kind: 'refused', error: new RequestError('revision-conflict', message) };
   }
   if (imported !== undefined && imported.at < folded.at) {
     const last = new Date(folded.at).toISOString();
-    return { kind: 'refused', error: new Rejection('out-of-order', `The conversation's last event was at ${last}.`) };
+    return { kind: 'refused', error: new Rejection('out-of-order', `The ${category}'s last event was at ${last}.`) };
   }
   const origin = imported === undefined ? 'live' : 'import';
   const at = imported?.at ?? Math.max(clock.now(), folded.at);
   try {
-    const events = conversationDecider.decide(command, folded.state, { actor, at, origin });
+    const events = decider.decide(command, folded.state, { actor, at, origin });
     return events.length === 0 ? { kind: 'unchanged' } : { kind: 'append', events, at, origin };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
@@ -75,9 +86,9 @@ export function decideOn(folded: ConversationFold, request: ConversationRequest,
 
 /** `commandId` is the head of the chain of causes where the caller names none. */
 export function envelopeOf(
-  { tenant, actor, commandId, correlationId, traceparent, imported }: ConversationRequest,
+  { tenant, actor, commandId, correlationId, traceparent, imported }: CommandRequest<DomainEvent>,
   commandDigest: string,
-  { at, origin }: Extract<Decision, { kind: 'append' }>,
+  { at, origin }: Extract<Decision<DomainEvent>, { kind: 'append' }>,
 ): Envelope {
   return {
     correlationId: correlationId ?? commandId,
@@ -90,14 +101,4 @@ export function envelopeOf(
     origin,
     traceparent,
   };
-}
-
-/** Whose keys seal what was decided: the visitor of the conversation, from its start on, else the conversation itself. */
-export function subjectsOf(
-  events: readonly ConversationEvent[],
-  { state }: ConversationFold,
-  { id, actor }: ConversationRequest,
-): Record<Subject, string> {
-  const started = events.find(event => event.type === 'ConversationStarted');
-  return { visitor: started?.data.visitor ?? state.visitor ?? id, author: actor.id };
 }

@@ -1,8 +1,6 @@
-/** Reads a conversation from the log into its fold: all of it, or what follows what is folded already. */
-import { conversationDecider } from '../domain/conversation/decider.ts';
-import type { ConversationState } from '../domain/conversation/state.ts';
+/** Reads a stream from the log into its fold: all of it, or what follows what is folded already. */
 import { Rejection, foldNext } from '../domain/decider.ts';
-import type { Folded } from '../domain/decider.ts';
+import type { Decider, DomainEvent, Folded } from '../domain/decider.ts';
 import { StreamDeletedError, StreamNotFoundError } from '../event-store/errors.ts';
 import type { EventStore, RecordedEvent } from '../event-store/event-store.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
@@ -23,17 +21,18 @@ const archived = (stream: string) =>
  * @throws CorruptEventError, UnknownSchemaError from the serializer
  * @throws UnavailableError from the store
  */
-export async function foldStream(
+export async function foldStream<Event extends DomainEvent, State>(
   store: Pick<EventStore, 'readStream' | 'streamBounds'>,
-  serializer: EventSerializer,
+  serializer: EventSerializer<Event>,
+  decider: Pick<Decider<never, Event, State>, 'evolve'>,
   stream: string,
-  folded: Folded<ConversationState>,
+  folded: Folded<State>,
 ): Promise<void> {
   let batch: RecordedEvent[] = [];
   const foldBatch = async () => {
     for (const recorded of await serializer.open(batch)) {
       if (recorded.revision !== folded.revision + 1n) throw archived(stream);
-      foldNext(conversationDecider, folded, recorded);
+      foldNext(decider, folded, recorded);
     }
     batch = [];
   };

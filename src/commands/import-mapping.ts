@@ -4,7 +4,7 @@ import { ID_PATTERN } from '../domain/stream-name.ts';
 import type { ErrorCode } from '../errors.ts';
 import { importLine } from '../schemas/import-line.ts';
 import type { ImportLine } from '../schemas/import-line.ts';
-import type { ConversationRequest } from './decision.ts';
+import type { ConversationRequest } from './conversation-commands.ts';
 import { nameUuid } from './derived-ids.ts';
 import type { TenantKeys } from './derived-ids.ts';
 import type { NumberedLine } from './import-lines.ts';

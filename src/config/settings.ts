@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { TOKEN_SECRET_BYTES_MIN } from '../auth/tokens.ts';
-import { COMMAND_LIMITS } from '../commands/conversation-commands.ts';
+import { COMMAND_LIMITS } from '../commands/command-handler.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../gateway/limits.ts';
 import { choice, integer, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
 import type { About, Setting } from './setting.ts';

@@ -7,36 +7,37 @@
  * everything else stands on. An event of an older number is rare, and is parsed in full before it is upcast. What
  * cannot be read, or is newer than this code, throws and is never skipped.
  */
-import type { ConversationEvent } from '../domain/conversation/events.ts';
-import type { Recorded } from '../domain/decider.ts';
+import type { DomainEvent, Recorded } from '../domain/decider.ts';
 import type { EventData, RecordedEvent } from '../event-store/event-store.ts';
 import type { Codec, SealField } from '../keyring/codec.ts';
-import { conversationEventSchemas } from './conversation-events.ts';
 import type { Envelope, StoredEnvelope } from './envelope.ts';
 import { CorruptEventError, UnknownSchemaError, upcast } from './event-schemas.ts';
-import type { EventSchema } from './event-schemas.ts';
+import type { EventSchema, EventSchemas } from './event-schemas.ts';
 import { personalFields } from './personal.ts';
 import type { PersonalField, Subject } from './personal.ts';
 
+/** The opaque id behind each kind of subject that an aggregate's events have. */
+export type Subjects = Readonly<Partial<Record<Subject, string>>>;
+
 /** What one command decided, on its way into the log. */
-export interface Decided {
-  readonly events: readonly ConversationEvent[];
+export interface Decided<Event extends DomainEvent> {
+  readonly events: readonly Event[];
   /** The id of each event, UUIDs, in the same order. */
   readonly ids: readonly string[];
   readonly envelope: Envelope;
-  /** The opaque id behind each kind of subject. */
-  readonly subjects: Readonly<Record<Subject, string>>;
+  readonly subjects: Subjects;
 }
 
-export interface EventSerializer {
+/** Of one kind of aggregate. */
+export interface EventSerializer<Event extends DomainEvent> {
   readonly codec: { readonly name: string };
-  toEventData(decided: Decided): Promise<EventData[]>;
+  toEventData(decided: Decided<Event>): Promise<EventData[]>;
   /**
-   * Opens what was read of conversations, in order; a batch costs one call of the codec.
+   * Opens what was read of such aggregates, in order; a batch costs one call of the codec.
    *
    * @throws CorruptEventError, UnknownSchemaError
    */
-  open(batch: readonly RecordedEvent[]): Promise<Recorded<ConversationEvent>[]>;
+  open(batch: readonly RecordedEvent[]): Promise<Recorded<Event>[]>;
 }
 
 interface StoredType {
@@ -46,16 +47,28 @@ interface StoredType {
   readonly paths: readonly (readonly string[])[];
 }
 
-const storedTypes = new Map<string, StoredType>(
-  Object.entries<EventSchema>(conversationEventSchemas).map(([type, schemas]) => {
-    const fields = personalFields(schemas.current);
-    const everywhere = [...fields, ...schemas.older.flatMap(({ schema }) => personalFields(schema))];
-    const paths = new Map(everywhere.map(({ path }) => [path.join('.'), path]));
-    return [type, { schemas, number: schemas.older.length + 1, fields, paths: [...paths.values()] }];
-  }),
-);
+type StoredTypes = ReadonlyMap<string, StoredType>;
 
-export function createEventSerializer({ codec }: { readonly codec: Codec }): EventSerializer {
+function storedTypesOf(eventSchemas: Readonly<Record<string, EventSchema>>): StoredTypes {
+  return new Map(
+    Object.entries(eventSchemas).map(([type, schemas]) => {
+      const fields = personalFields(schemas.current);
+      const everywhere = [...fields, ...schemas.older.flatMap(({ schema }) => personalFields(schema))];
+      const paths = new Map(everywhere.map(({ path }) => [path.join('.'), path]));
+      return [type, { schemas, number: schemas.older.length + 1, fields, paths: [...paths.values()] }];
+    }),
+  );
+}
+
+export function createEventSerializer<Event extends DomainEvent>({
+  codec,
+  schemas,
+}: {
+  readonly codec: Codec;
+  readonly schemas: EventSchemas<Event>;
+}): EventSerializer<Event> {
+  const types = storedTypesOf(schemas);
+  const storedType = (type: string): StoredType => types.get(type) ?? missing(`schema of ${type}`, 0);
   return {
     codec,
 
@@ -77,15 +90,11 @@ export function createEventSerializer({ codec }: { readonly codec: Codec }): Eve
     },
 
     async open(batch) {
-      const parsed = batch.map(parse);
+      const parsed = batch.map(recorded => parse(recorded, types));
       const opened = await codec.open(parsed);
-      return parsed.map((event, i) => toRecorded(event, opened[i] ?? missing('opened event', i)));
+      return parsed.map((event, i) => toRecorded<Event>(event, opened[i] ?? missing('opened event', i)));
     },
   };
-}
-
-function storedType(type: string): StoredType {
-  return storedTypes.get(type) ?? missing(`schema of ${type}`, 0);
 }
 
 /** A broken promise of the codec or of the caller is a bug. */
@@ -93,8 +102,8 @@ function missing(what: string, index: number): never {
   throw new Error(`There is no ${what} at ${index}.`);
 }
 
-function sealFields({ fields }: StoredType, subjects: Decided['subjects']): SealField[] {
-  return fields.map(({ path, subject }) => ({ path, subject: subjects[subject] }));
+function sealFields({ fields }: StoredType, subjects: Subjects): SealField[] {
+  return fields.map(({ path, subject }, i) => ({ path, subject: subjects[subject] ?? missing(subject, i) }));
 }
 
 function toStored(envelope: Envelope, schema: number): StoredEnvelope {
@@ -122,13 +131,13 @@ interface Parsed {
   readonly paths: readonly (readonly string[])[];
 }
 
-function parse(recorded: RecordedEvent): Parsed {
+function parse(recorded: RecordedEvent, types: StoredTypes): Parsed {
   const { stream, revision, type } = recorded;
   const envelope = parseObject(recorded, recorded.metadata, 'metadata') as StoredEnvelope;
   const at = Date.parse(envelope.occurredAt);
   if (!Number.isInteger(envelope.schema) || envelope.schema < 1 || Number.isNaN(at) || !isActor(envelope.actor))
     throw new CorruptEventError(stream, revision, 'its metadata is no envelope of this product');
-  const stored = storedTypes.get(type);
+  const stored = types.get(type);
   if (stored === undefined || envelope.schema > stored.number)
     throw new UnknownSchemaError(stream, revision, type, envelope.schema, stored?.number ?? 0);
   const data = parseObject(recorded, recorded.data, 'data');
@@ -152,7 +161,10 @@ function parseObject({ stream, revision }: RecordedEvent, bytes: Uint8Array, wha
   return value;
 }
 
-function toRecorded({ recorded, stored, envelope, at }: Parsed, opened: object): Recorded<ConversationEvent> {
+function toRecorded<Event extends DomainEvent>(
+  { recorded, stored, envelope, at }: Parsed,
+  opened: object,
+): Recorded<Event> {
   const { stream, revision } = recorded;
   let data: unknown = opened;
   if (envelope.schema < stored.number) {
@@ -163,7 +175,7 @@ function toRecorded({ recorded, stored, envelope, at }: Parsed, opened: object):
     }
   }
   return {
-    event: { type: recorded.type, data } as ConversationEvent,
+    event: { type: recorded.type, data } as Event,
     id: recorded.id,
     stream,
     revision,

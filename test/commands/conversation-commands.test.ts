@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createConversationCommands } from '../../src/commands/conversation-commands.ts';
-import type { CommandLimits, ConversationCommandsOptions } from '../../src/commands/conversation-commands.ts';
+import type { CommandLimits } from '../../src/commands/command-handler.ts';
+import type { ConversationCommandsOptions } from '../../src/commands/conversation-commands.ts';
 import type { CommandAck } from '../../src/commands/commands.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { WrongExpectedRevisionError } from '../../src/event-store/errors.ts';

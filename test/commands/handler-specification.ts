@@ -13,14 +13,14 @@ import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import { RequestError, UnavailableError } from '../../src/errors.ts';
 import type { EventStore, RecordedEvent } from '../../src/event-store/event-store.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 
 export interface OpenedStore {
   readonly store: EventStore;
   close(): Promise<void>;
 }
 
-export const serializer = createEventSerializer({ codec: plainCodec });
+export const serializer = createConversationSerializer({ codec: plainCodec });
 export const keys = createTenantKeys({ rootSecret: new Uint8Array(32).fill(7) });
 const NOON = Date.UTC(2026, 0, 2, 12);
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { SubscriptionMessage } from '../../src/event-store/event-store.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { createGatewayFixture } from '../support/gateway-fixture.ts';
 import { turns, until } from '../support/fake-time.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
@@ -74,7 +74,7 @@ describe('the live feed', () => {
 
   test('GW-3: a room opened while the feed reads past it misses nothing', async () => {
     const store = new MemoryEventStore();
-    const serializer = createEventSerializer({ codec: plainCodec });
+    const serializer = createConversationSerializer({ codec: plainCodec });
     const held = { until: Promise.resolve() };
     const fixture = await createGatewayFixture({
       store,

@@ -12,7 +12,7 @@ import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 
 const STREAM = 'conversation-acme.1';
@@ -133,7 +133,7 @@ test('GW-9: a socket that does not read while 100 MB are published costs its bou
   const claims = { sub: 'ann', tenant: 'acme', role: 'agent', rooms: [], expiresAt: Number.MAX_SAFE_INTEGER } as const;
   const gateway = await createGateway({
     ...{ host: '127.0.0.1', port: 0, listen: listenUWebSockets, store: log.asStore(), log: 'l', logger: silentLogger },
-    serializer: createEventSerializer({ codec: plainCodec }),
+    serializer: createConversationSerializer({ codec: plainCodec }),
     commands: undefined as unknown as ConversationCommands,
     verifyToken: () => Promise.resolve({ kind: 'valid', claims }),
     ...{ clock: { now: () => Date.now() }, timers: systemTimers, newId: () => 's' },

@@ -12,7 +12,7 @@ import { PortTakenError } from '../../src/gateway/sockets.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 
@@ -35,7 +35,7 @@ interface Served {
 
 async function serve(port = 0): Promise<Served> {
   const store = new MemoryEventStore();
-  const serializer = createEventSerializer({ codec: plainCodec });
+  const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret: new Uint8Array(32) });
   const commands = createConversationCommands({ store, serializer, keys, clock });
   let ids = 0;

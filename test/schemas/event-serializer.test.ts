@@ -6,7 +6,7 @@ import { plainCodec } from '../../src/keyring/codec.plain.ts';
 import type { Codec, Sealed, Unsealed } from '../../src/keyring/codec.ts';
 import { storedEnvelope } from '../../src/schemas/envelope.ts';
 import { CorruptEventError, UnknownSchemaError } from '../../src/schemas/event-schemas.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 
 const STREAM = 'conversation-acme.42';
 const AT = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
@@ -26,7 +26,7 @@ const posted: ConversationEvent = {
   type: 'MessagePosted',
   data: { seq: 0, text: 'hi', format: 'plain', attachments: [] },
 };
-const serializer = createEventSerializer({ codec: plainCodec });
+const serializer = createConversationSerializer({ codec: plainCodec });
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 const stored = (schema: number) => json({ ...metadata, schema });
@@ -126,7 +126,7 @@ describe('The event serializer', () => {
       seal: batch => (sealed.push(batch), plainCodec.seal(batch)),
       open: batch => (opened.push(batch), plainCodec.open(batch)),
     };
-    const spied = createEventSerializer({ codec });
+    const spied = createConversationSerializer({ codec });
     await spied.toEventData({
       events: [{ type: 'ConversationStarted', data: { channel: 'web' } }, posted],
       ids: [ID, ID],

@@ -7,7 +7,7 @@ import type { ConversationCommand } from '../../src/domain/conversation/commands
 import type { EventStore } from '../../src/event-store/event-store.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { FakeTime, until } from './fake-time.ts';
 import { MemoryEventStore } from './memory-event-store.ts';
@@ -52,7 +52,7 @@ export async function createGatewayFixture(
   const time = options.time ?? new FakeTime();
   const store = options.store ?? new MemoryEventStore(() => time.now());
   const sockets = new PairServer();
-  const serializer = createEventSerializer({ codec: plainCodec });
+  const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret: new Uint8Array(32) });
   const commands = options.commands ?? createConversationCommands({ store, serializer, keys, clock: time });
   let ids = 0;

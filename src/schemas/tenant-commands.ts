@@ -1,0 +1,12 @@
+/** The wire shapes of a tenant's commands. Unknown fields are stripped, and nothing is defaulted. */
+import { z } from 'zod';
+import type { TenantCommand } from '../domain/tenant/commands.ts';
+import { opaqueId, textUpTo } from './text.ts';
+
+const REASON_UNITS_MAX = 1_000;
+
+export const tenantCommandSchemas = {
+  EraseSubject: z.object({ subject: opaqueId, reason: textUpTo(REASON_UNITS_MAX).min(1) }),
+} as const satisfies {
+  [Type in TenantCommand['type']]: z.ZodType<Extract<TenantCommand, { type: Type }>['data']>;
+};

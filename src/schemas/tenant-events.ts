@@ -1,0 +1,10 @@
+/** The stored shapes of a tenant's events, by schema number. */
+import { z } from 'zod';
+import type { TenantEvent } from '../domain/tenant/events.ts';
+import type { EventSchemas } from './event-schemas.ts';
+
+const subjectErased1 = z.object({ subject: z.string(), by: z.string(), reason: z.string() });
+
+export const tenantEventSchemas = {
+  SubjectErased: { current: subjectErased1, older: [] },
+} as const satisfies EventSchemas<TenantEvent>;
