@@ -9,6 +9,9 @@ import canonicalize from 'canonicalize';
 /** Drawn once for this product; ids of all events stand under it. */
 const EVENT_NAMESPACE = uuidBytes('6f4c1c52-9a0b-4f3e-8f43-0d6a3f1f8c7e');
 
+/** Of ids of conversations that are started without naming one; drawn once, never changed. */
+const START_NAMESPACE = uuidBytes('8d3c1a52-6b1f-4c53-9f43-52c0f6a7d1be');
+
 function uuidBytes(uuid: string): Buffer {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
 }
@@ -26,6 +29,11 @@ export function nameUuid(namespace: Uint8Array, name: string): string {
  */
 export function eventId(stream: string, commandId: string, digest: string, index: number): string {
   return nameUuid(EVENT_NAMESPACE, `${stream}\n${commandId}\n${digest}\n${index}`);
+}
+
+/** The id of a conversation that is started without naming one: of who starts it and the command id, so that a repeat meets it. */
+export function madeConversationId(tenant: string, sub: string, commandId: string): string {
+  return nameUuid(START_NAMESPACE, JSON.stringify([tenant, sub, commandId]));
 }
 
 export interface TenantKeys {

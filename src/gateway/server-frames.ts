@@ -15,7 +15,7 @@ const fault = {
   retryAfterMs: z.int().min(0).optional(),
 };
 
-const wireEvent = z.object({
+export const wireEvent = z.object({
   rev: z.int().min(0),
   id: z.string(),
   type: z.string(),

@@ -1,7 +1,7 @@
 /** The commands of one session: bounded in rate and in flight, in order a room, each answered by an ack or a nack. */
-import { v5 as uuidV5 } from 'uuid';
 import { parseConversationCommand } from '../schemas/conversation-commands.ts';
 import type { CommandAck } from '../commands/commands.ts';
+import { madeConversationId } from '../commands/derived-ids.ts';
 import type { Claims } from '../domain/claims.ts';
 import type { ConversationCommand } from '../domain/conversation/commands.ts';
 import { RequestError } from '../errors.ts';
@@ -13,8 +13,6 @@ import { askAccess, conversationOf, roomOf } from './room-access.ts';
 import { nackFrame, wireRevision } from './server-frames.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** Of ids of conversations that a client starts without naming a room; drawn once, never changed. */
-const START_NAMESPACE = '8d3c1a52-6b1f-4c53-9f43-52c0f6a7d1be';
 /** What a client is told to wait that has too many commands in flight. */
 const IN_FLIGHT_RETRY_MS = 100;
 const DRAIN_RETRY_MS = 1_000;
@@ -97,7 +95,7 @@ export class SessionSends {
     if (command !== 'StartConversation')
       throw new RequestError('bad-request', 'Only StartConversation may leave the room out.', { path: 'room' });
     const { tenant, sub } = this.session.claims;
-    return { conversation: uuidV5(JSON.stringify([tenant, sub, id]), START_NAMESPACE), made: true };
+    return { conversation: madeConversationId(tenant, sub, id), made: true };
   }
 
   private async perform(frame: SendFrame, target: Target, command: ConversationCommand): Promise<void> {
