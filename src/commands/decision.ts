@@ -54,6 +54,11 @@ export type Decision<Event extends DomainEvent> =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'refused'; readonly error: Rejection | RequestError };
 
+/** Events that are incidental to their aggregate may have followed the revision that a caller expects. */
+function holds(expectedRevision: bigint, { expectableFrom, revision }: Readonly<Folded<unknown>>): boolean {
+  return expectableFrom <= expectedRevision && expectedRevision <= revision;
+}
+
 /** What the fold as it is makes of a command. Refusals are values here: the fold may turn out to be behind. */
 export function decideOn<Command extends DomainEvent, Event extends DomainEvent, State>(
   { category, decider }: Pick<Aggregate<Command, Event, State>, 'category' | 'decider'>,
@@ -62,7 +67,7 @@ export function decideOn<Command extends DomainEvent, Event extends DomainEvent,
   clock: Clock,
 ): Decision<Event> {
   const { command, actor, imported, expectedRevision } = request;
-  if (expectedRevision !== undefined && expectedRevision !== folded.revision) {
+  if (expectedRevision !== undefined && !holds(expectedRevision, folded)) {
     const message = `The ${category} is at revision ${folded.revision}, expected ${expectedRevision}.`;
     return { kind: 'refused', error: new RequestError('revision-conflict', message) };
   }

@@ -46,6 +46,8 @@ export interface Decider<Command extends DomainEvent, Event extends DomainEvent,
   readonly decide: (command: Command, state: State, context: DecisionContext) => readonly Event[];
   /** Total and deterministic. The fold owns its state: `evolve` may update it in place and give it back. */
   readonly evolve: (state: State, recorded: Recorded<Event>) => State;
+  /** An event that no caller's `expectedRevision` is about: it still holds when only such events followed. */
+  readonly isIncidental?: (event: Event) => boolean;
 }
 
 /** The business said no: `code` is kebab-case and stable, `message` carries the facts. */
@@ -72,6 +74,8 @@ export interface Folded<State> {
   state: State;
   /** The stream's last revision, -1n where there is none. */
   revision: bigint;
+  /** The lowest `expectedRevision` of a caller that holds: what follows it is incidental. */
+  expectableFrom: bigint;
   position: bigint | undefined;
   /** Time of the last event; 0 where there is none. */
   at: number;
@@ -79,17 +83,19 @@ export interface Folded<State> {
 }
 
 export function emptyFold<State>(decider: { readonly initialState: () => State }): Folded<State> {
-  return { state: decider.initialState(), revision: -1n, position: undefined, at: 0, commands: new Map() };
+  const state = decider.initialState();
+  return { state, revision: -1n, expectableFrom: -1n, position: undefined, at: 0, commands: new Map() };
 }
 
 /** Takes the next event of the stream into the fold, in place. */
 export function foldNext<Event extends DomainEvent, State>(
-  decider: Pick<Decider<never, Event, State>, 'evolve'>,
+  decider: Pick<Decider<never, Event, State>, 'evolve' | 'isIncidental'>,
   folded: Folded<State>,
   recorded: Recorded<Event>,
 ): void {
   folded.state = decider.evolve(folded.state, recorded);
   folded.revision = recorded.revision;
+  if (decider.isIncidental?.(recorded.event) !== true) folded.expectableFrom = recorded.revision;
   folded.position = recorded.position;
   folded.at = Math.max(folded.at, recorded.at);
   if (recorded.commandId === undefined) return;

@@ -4,13 +4,14 @@
  * decider's, so that they answer with their own codes; the bounds here only keep what no rule looks at small.
  */
 import { z } from 'zod';
-import type { ConversationCommand } from '../domain/conversation/commands.ts';
+import type { ConversationCommand, ConversationCommandData } from '../domain/conversation/commands.ts';
+import { ATTRIBUTES_MAX } from '../domain/conversation/rejections.ts';
 import { RequestError } from '../errors.ts';
-import { opaqueId, seq, textUpTo, wellFormed } from './text.ts';
+import { opaqueId, seq, slug, textUpTo, wellFormed } from './text.ts';
 
+/** Of reasons, the comment of a rating, and why somebody was assigned. */
 const REASON_UNITS_MAX = 1_000;
 const TOPIC_UNITS_MAX = 200;
-const ATTRIBUTES_MAX = 50;
 const ATTRIBUTE_UNITS_MAX = 1_000;
 const ATTACHMENTS_MAX = 10;
 
@@ -21,18 +22,23 @@ const attachment = z.object({
   bytes: z.int().nonnegative(),
 });
 
+const attributeName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -');
+const attributes = z
+  .record(attributeName, textUpTo(ATTRIBUTE_UNITS_MAX))
+  .refine(
+    attributes => Object.keys(attributes).length <= ATTRIBUTES_MAX,
+    `must have at most ${ATTRIBUTES_MAX} entries`,
+  );
+
+const reason = textUpTo(REASON_UNITS_MAX).min(1);
+const nothing = z.object({});
+
 export const conversationCommandSchemas = {
   StartConversation: z.object({
     channel: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, a letter first'),
     visitor: opaqueId.optional(),
     topic: textUpTo(TOPIC_UNITS_MAX).optional(),
-    attributes: z
-      .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/), textUpTo(ATTRIBUTE_UNITS_MAX))
-      .refine(
-        attributes => Object.keys(attributes).length <= ATTRIBUTES_MAX,
-        `must have at most ${ATTRIBUTES_MAX} entries`,
-      )
-      .optional(),
+    attributes: attributes.optional(),
   }),
   PostMessage: z.object({
     text: wellFormed,
@@ -41,9 +47,41 @@ export const conversationCommandSchemas = {
     attachments: z.array(attachment).max(ATTACHMENTS_MAX).optional(),
   }),
   EditMessage: z.object({ seq, text: wellFormed }),
-  RedactMessage: z.object({ seq, reason: textUpTo(REASON_UNITS_MAX).optional() }),
+  RedactMessage: z.object({ seq, reason: reason.optional() }),
+  AddNote: z.object({ text: wellFormed }),
+
+  JoinConversation: nothing,
+  LeaveConversation: nothing,
+  MarkRead: z.object({ seq }),
+  MarkDelivered: z.object({ seq }),
+  RemoveVisitor: z.object({ reason }),
+
+  AddTag: z.object({ tag: slug }),
+  RemoveTag: z.object({ tag: slug }),
+  SetPriority: z.object({ priority: z.enum(['low', 'normal', 'high', 'urgent']) }),
+  SetAttributes: z.object({ attributes, remove: z.array(attributeName).max(ATTRIBUTES_MAX).optional() }),
+
+  QueueConversation: z.object({ queue: slug, reason: reason.optional() }),
+  RequestAssignment: z.object({ agent: opaqueId.optional() }),
+  AssignConversation: z
+    .object({ agent: opaqueId, reservation: opaqueId.optional(), forced: z.literal(true).optional(), why: reason })
+    .refine(({ reservation, forced }) => (reservation === undefined) !== (forced === undefined), {
+      message: 'exactly one of reservation and forced',
+      path: ['reservation'],
+    }),
+  UnassignConversation: z.object({ reason: reason.optional() }),
+  TransferConversation: z.object({
+    to: z.union([z.strictObject({ queue: slug }), z.strictObject({ agent: opaqueId })]),
+    reason,
+  }),
+
+  SnoozeConversation: z.object({ until: z.iso.datetime({ offset: true }) }),
+  ResolveConversation: z.object({ outcome: slug.optional() }),
+  ReopenConversation: z.object({ reason }),
+  CloseConversation: nothing,
+  RateConversation: z.object({ score: z.int().min(1).max(5), comment: textUpTo(REASON_UNITS_MAX).optional() }),
 } as const satisfies {
-  [Type in ConversationCommand['type']]: z.ZodType<Extract<ConversationCommand, { type: Type }>['data']>;
+  [Type in keyof ConversationCommandData]: z.ZodType<ConversationCommandData[Type]>;
 };
 
 export type ConversationCommandType = keyof typeof conversationCommandSchemas;

@@ -12,6 +12,9 @@ export const wellFormed = z
 /** An id of a stream, a command, a person: 1 to 128 of `[A-Za-z0-9._~-]`. */
 export const opaqueId = z.string().regex(ID_PATTERN, 'must be 1 to 128 of A-Z a-z 0-9 . _ ~ -');
 
+/** A key that is no text: the name of a queue, a tag, an outcome. */
+export const slug = z.string().regex(/^[a-z0-9][a-z0-9._:/-]{0,63}$/, 'must be 1 to 64 of a-z 0-9 . _ : / -');
+
 /** Something with a length in UTF-16 units. */
 export const textUpTo = (unitsMax: number) => wellFormed.max(unitsMax);
 

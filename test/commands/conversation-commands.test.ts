@@ -224,7 +224,7 @@ describe('A log that another version wrote', () => {
     const [{ metadata } = { metadata: new Uint8Array() }] = await readAll(store);
     const newer = {
       id: 'e9',
-      type: 'NoteAdded',
+      type: 'SomethingNewer',
       data: Buffer.from('{}'),
       metadata,
       contentType: 'application/json',

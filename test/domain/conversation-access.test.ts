@@ -6,8 +6,8 @@ import type { ConversationEvent } from '../../src/domain/conversation/events.ts'
 import type { Role } from '../../src/domain/decider.ts';
 
 const ROOM = 'conversation:42';
-const notStarted = { status: 'not-started', visitor: undefined } as const;
-const started = (visitor?: string) => ({ status: 'open', visitor }) as const;
+const notStarted = { status: 'not-started', visitor: undefined, visitorRemoved: false } as const;
+const started = (visitor?: string) => ({ status: 'open', visitor, visitorRemoved: false }) as const;
 const claims = (role: Role, rooms: string[] = []) => ({ sub: 'me', role, rooms });
 const none = { see: false, send: false };
 const full = { see: true, send: true };
@@ -82,7 +82,7 @@ describe('The view of an event', () => {
     expect(dataOf({ type: 'MessageRedacted', data: { seq: 0, reason: 'r' } }, 'visitor')).toEqual({ seq: 0 });
   });
   it('shows neither fields nor events that it does not name', () => {
-    const newer = { type: 'NoteAdded', data: { seq: 0, text: 'between us' } } as unknown as ConversationEvent;
+    const newer = { type: 'SomethingNewer', data: { seq: 0, text: 'between us' } } as unknown as ConversationEvent;
     expect(view(recorded(newer), 'visitor')).toBeUndefined();
     expect(view(recorded(newer), 'staff')).toBeUndefined();
     const grown = { type: 'MessageEdited', data: { seq: 0, text: 'x', secret: 's' } } as ConversationEvent;

@@ -93,8 +93,8 @@ describe('The event serializer', () => {
 
   it('stops at what a newer version wrote', async () => {
     await expect(serializer.open([record({}), record({ metadata: stored(3) })])).rejects.toThrow(UnknownSchemaError);
-    await expect(serializer.open([record({ type: 'NoteAdded', metadata: stored(1) })])).rejects.toThrow(
-      new UnknownSchemaError(STREAM, 3n, 'NoteAdded', 1, 0),
+    await expect(serializer.open([record({ type: 'SomethingNewer', metadata: stored(1) })])).rejects.toThrow(
+      new UnknownSchemaError(STREAM, 3n, 'SomethingNewer', 1, 0),
     );
   });
 

@@ -1,102 +1,82 @@
 /**
- * What a conversation answers to a command: a function a row of the table "Conversation" in docs/domain.md, each
- * asking in the same order: its status, who may, whether the message is there, whether the text fits.
+ * What a conversation answers to a command: the table "Conversation" of docs/domain.md. Every command is asked in the
+ * same order: the role, whether there is a conversation, whether it is the visitor's own, the status, and then what its
+ * row asks for itself.
  */
 import type { Actor, DecisionContext } from '../decider.ts';
-import type { ConversationCommand, EditMessage, PostMessage, RedactMessage, StartConversation } from './commands.ts';
-import type { Attachment, ConversationEvent } from './events.ts';
-import {
-  TEXT_UNITS_MAX,
-  alreadyRedacted,
-  alreadyStarted,
-  forbidden,
-  notStarted,
-  notTheAuthor,
-  textEmpty,
-  textTooLong,
-  unknownMessage,
-} from './rejections.ts';
-import type { ConversationState, MessageState } from './state.ts';
+import { assign, queue, requestAssignment, transfer, unassign } from './assignment.ts';
+import { addTag, removeTag, setAttributes, setPriority } from './attributes.ts';
+import type { ConversationCommand, ConversationCommandType } from './commands.ts';
+import type { ConversationEvent } from './events.ts';
+import { close, rate, reopen, resolve, snooze, start } from './lifecycle.ts';
+import { addNote, edit, post, redact } from './messages.ts';
+import { join, leave, markDelivered, markRead, removeVisitor } from './participants.ts';
+import { alreadyStarted, conversationClosed, forbidden, notOpen, notResolved, notStarted } from './rejections.ts';
+import type { Row } from './row.ts';
+import type { ConversationState } from './state.ts';
 
-const NO_ATTACHMENTS: readonly Attachment[] = [];
+const STAFF = ['agent', 'supervisor'] as const;
+const INSIDE = [...STAFF, 'bot', 'service'] as const;
+const EVERY_WRITER = ['visitor', ...INSIDE] as const;
 
-export function decide(
-  command: ConversationCommand,
+const NONE = ['not-started'] as const;
+const NOT_CLOSED = ['open', 'snoozed', 'resolved'] as const;
+const ANY = [...NOT_CLOSED, 'closed'] as const;
+
+const TABLE: { readonly [Type in ConversationCommandType]: Row<Type> } = {
+  StartConversation: { who: EVERY_WRITER, when: NONE, decide: start },
+
+  PostMessage: { who: EVERY_WRITER, when: NOT_CLOSED, decide: post },
+  EditMessage: { who: EVERY_WRITER, when: NOT_CLOSED, decide: edit },
+  RedactMessage: { who: EVERY_WRITER, when: ANY, decide: redact },
+  AddNote: { who: [...STAFF, 'bot'], when: NOT_CLOSED, decide: addNote },
+
+  JoinConversation: { who: STAFF, when: NOT_CLOSED, decide: join },
+  LeaveConversation: { who: STAFF, when: NOT_CLOSED, decide: leave },
+  MarkRead: { who: EVERY_WRITER, when: ANY, decide: markRead },
+  MarkDelivered: { who: EVERY_WRITER, when: ANY, decide: markDelivered },
+  RemoveVisitor: { who: ['supervisor', 'service'], when: ANY, decide: removeVisitor },
+
+  AddTag: { who: INSIDE, when: NOT_CLOSED, decide: addTag },
+  RemoveTag: { who: INSIDE, when: NOT_CLOSED, decide: removeTag },
+  SetPriority: { who: INSIDE, when: NOT_CLOSED, decide: setPriority },
+  SetAttributes: { who: INSIDE, when: NOT_CLOSED, decide: setAttributes },
+
+  QueueConversation: { who: INSIDE, when: ['open'], decide: queue },
+  RequestAssignment: { who: ['agent'], when: ['open'], decide: requestAssignment },
+  AssignConversation: { who: ['supervisor', 'service'], when: ['open'], decide: assign },
+  UnassignConversation: { who: [...STAFF, 'service'], when: NOT_CLOSED, decide: unassign },
+  TransferConversation: { who: [...STAFF, 'service'], when: NOT_CLOSED, decide: transfer },
+
+  SnoozeConversation: { who: STAFF, when: ['open'], decide: snooze },
+  ResolveConversation: { who: INSIDE, when: ['open', 'snoozed'], decide: resolve },
+  ReopenConversation: { who: STAFF, when: ['resolved'], decide: reopen },
+  CloseConversation: { who: ['supervisor', 'service'], when: ['resolved'], decide: close },
+  RateConversation: { who: ['visitor'], when: ['resolved', 'open'], decide: rate },
+};
+
+export function decide<Type extends ConversationCommandType>(
+  { type, data }: ConversationCommand<Type>,
   state: ConversationState,
   context: DecisionContext,
 ): readonly ConversationEvent[] {
-  switch (command.type) {
-    case 'StartConversation':
-      return start(command, state, context);
-    case 'PostMessage':
-      return post(command, state, context);
-    case 'EditMessage':
-      return edit(command, state, context);
-    case 'RedactMessage':
-      return redact(command, state, context);
-  }
-}
-
-function start({ data }: StartConversation, state: ConversationState, context: DecisionContext): ConversationEvent[] {
-  const { actor } = context;
-  if (actor.role === 'auditor') throw forbidden(actor, 'start a conversation');
-  if (state.status !== 'not-started') throw alreadyStarted();
-  if (actor.role !== 'visitor') return [{ type: 'ConversationStarted', data }];
-  if (data.visitor !== undefined && data.visitor !== actor.id)
-    throw forbidden(actor, 'start a conversation of another visitor');
-  return [{ type: 'ConversationStarted', data: { ...data, visitor: actor.id } }];
-}
-
-function post({ data }: PostMessage, state: ConversationState, context: DecisionContext): ConversationEvent[] {
+  const row: Row<Type> = TABLE[type];
   const { actor, origin } = context;
-  const imported = origin === 'import';
-  if (state.status === 'not-started') throw notStarted();
-  if (!imported && !takesPart(actor, state)) throw forbidden(actor, 'post in this conversation');
-  if (!imported && data.source !== undefined) throw forbidden(actor, 'name the source of a message');
-  const attachments = data.attachments ?? NO_ATTACHMENTS;
-  if (data.text === '' && attachments.length === 0 && !imported) throw textEmpty();
-  if (data.text.length > TEXT_UNITS_MAX) throw textTooLong(data.text.length);
-  const { source } = data;
-  const replyTo = source?.replyTo === undefined ? data.replyTo : state.seqBySourceId.get(source.replyTo);
-  if (replyTo !== undefined) messageAt(replyTo, state);
-  const posted = { seq: state.messages.length, text: data.text, format: data.format ?? 'plain', attachments } as const;
-  return [
-    {
-      type: 'MessagePosted',
-      data: { ...posted, ...(replyTo === undefined ? {} : { replyTo }), ...(source === undefined ? {} : { source }) },
-    },
-  ];
+  if (!row.who.includes(actor.role)) throw forbidden(actor, type);
+  if (type === 'StartConversation' && state.status !== 'not-started') throw alreadyStarted();
+  if (type !== 'StartConversation' && state.status === 'not-started') throw notStarted();
+  // An import posts for visitors whom no conversation knows.
+  const own = state.status === 'not-started' || origin === 'import' || isOwn(actor, state);
+  if (!own) throw forbidden(actor, `${type} in this conversation`);
+  if (!row.when.includes(state.status)) throw wrongStatus(row, state.status);
+  return row.decide(data, state, context);
 }
 
-/** The state holds no texts, so an edit to the same text is an edit. */
-function edit({ data }: EditMessage, state: ConversationState, { actor }: DecisionContext): ConversationEvent[] {
-  if (state.status === 'not-started') throw notStarted();
-  if (!takesPart(actor, state)) throw forbidden(actor, 'edit in this conversation');
-  const message = messageAt(data.seq, state);
-  if (message.author !== actor.id) throw notTheAuthor(data.seq);
-  if (message.redacted) throw alreadyRedacted(data.seq);
-  if (data.text === '') throw textEmpty();
-  if (data.text.length > TEXT_UNITS_MAX) throw textTooLong(data.text.length);
-  return [{ type: 'MessageEdited', data: { seq: data.seq, text: data.text } }];
+function isOwn(actor: Actor, state: ConversationState): boolean {
+  return actor.role !== 'visitor' || (state.visitor === actor.id && !state.visitorRemoved);
 }
 
-function redact({ data }: RedactMessage, state: ConversationState, { actor }: DecisionContext): ConversationEvent[] {
-  if (state.status === 'not-started') throw notStarted();
-  if (!takesPart(actor, state)) throw forbidden(actor, 'redact in this conversation');
-  const message = messageAt(data.seq, state);
-  if (message.author !== actor.id && actor.role !== 'supervisor') throw notTheAuthor(data.seq);
-  if (message.redacted) throw alreadyRedacted(data.seq);
-  return [{ type: 'MessageRedacted', data }];
-}
-
-/** Visitors take part in their own conversation, staff, bots and services in all of the tenant, auditors in none. */
-function takesPart(actor: Actor, state: ConversationState): boolean {
-  if (actor.role === 'visitor') return state.visitor === actor.id;
-  return actor.role !== 'auditor';
-}
-
-function messageAt(seq: number, state: ConversationState): MessageState {
-  const message = state.messages[seq];
-  if (message === undefined) throw unknownMessage(seq, state.messages.length);
-  return message;
+function wrongStatus({ when }: Pick<Row<never>, 'when'>, status: string): Error {
+  if (status === 'closed') return conversationClosed();
+  return when.includes('resolved') ? notResolved(status) : notOpen(status);
 }

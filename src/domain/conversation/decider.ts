@@ -9,4 +9,6 @@ export const conversationDecider: Decider<ConversationCommand, ConversationEvent
   initialState,
   decide,
   evolve,
+  // Who reads along must not make a caller's expectation fail.
+  isIncidental: ({ type }) => type === 'ReceiptRecorded',
 };

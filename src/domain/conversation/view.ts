@@ -3,7 +3,7 @@
  * a field, that is not named here is not sent.
  */
 import type { Recorded, Role } from '../decider.ts';
-import type { ConversationEvent } from './events.ts';
+import type { ConversationEvent, ConversationEventData, ConversationEventType } from './events.ts';
 
 export type View = 'staff' | 'visitor';
 
@@ -22,42 +22,79 @@ export interface WireEvent {
   readonly data: object;
 }
 
+/** The fields of each event's data that the view shows; of events that are not there it shows nothing. */
+type Shown = { readonly [Type in ConversationEventType]?: readonly (keyof ConversationEventData[Type] & string)[] };
+
+const STAFF: Required<Shown> = {
+  ConversationStarted: ['channel', 'visitor', 'topic', 'attributes'],
+  MessagePosted: ['seq', 'text', 'format', 'replyTo', 'attachments', 'source'],
+  MessageEdited: ['seq', 'text'],
+  MessageRedacted: ['seq', 'reason'],
+  NoteAdded: ['seq', 'text'],
+  ParticipantJoined: ['participant'],
+  ParticipantLeft: ['participant'],
+  ReceiptRecorded: ['reader', 'kind', 'seq', 'from'],
+  VisitorRemoved: ['visitor', 'reason'],
+  TagAdded: ['tag'],
+  TagRemoved: ['tag'],
+  PrioritySet: ['priority', 'from'],
+  AttributesSet: ['attributes', 'removed'],
+  ConversationQueued: ['queue', 'preference', 'reason', 'from', 'since'],
+  AssignmentRequested: ['agent'],
+  ConversationAssigned: ['agent', 'reservation', 'forced', 'why', 'from', 'since'],
+  ConversationUnassigned: ['reason', 'from', 'since'],
+  ConversationTransferred: ['to', 'reason', 'from', 'since'],
+  ConversationSnoozed: ['until', 'from', 'since'],
+  ConversationUnsnoozed: ['from', 'since'],
+  ConversationResolved: ['resolution', 'outcome', 'from', 'since'],
+  ConversationReopened: ['reason', 'from', 'since'],
+  ConversationClosed: ['from', 'since'],
+  ConversationRated: ['resolution', 'score', 'comment'],
+};
+
+/** No notes, tags, priorities or attributes, no reasons, no queue's name, and not the words of an imported file. */
+const VISITOR: Shown = {
+  ConversationStarted: ['channel', 'visitor', 'topic'],
+  MessagePosted: ['seq', 'text', 'format', 'replyTo', 'attachments'],
+  MessageEdited: ['seq', 'text'],
+  MessageRedacted: ['seq'],
+  ParticipantJoined: ['participant'],
+  ParticipantLeft: ['participant'],
+  ReceiptRecorded: ['reader', 'kind', 'seq', 'from'],
+  VisitorRemoved: ['visitor'],
+  ConversationQueued: [],
+  ConversationAssigned: ['agent'],
+  ConversationResolved: ['resolution'],
+  ConversationReopened: [],
+  ConversationClosed: [],
+  ConversationRated: ['resolution', 'score', 'comment'],
+};
+
+const SHOWN: Readonly<Record<View, ReadonlyMap<string, readonly string[]>>> = {
+  staff: new Map(Object.entries(STAFF)),
+  visitor: new Map(Object.entries(VISITOR)),
+};
+
 export type ViewEvent = (recorded: Recorded<ConversationEvent>, view: View) => WireEvent | undefined;
 
 /** Undefined: this view hides the event; its revision still counts. */
-export const view: ViewEvent = (recorded, view) => {
-  const data = dataFor(recorded.event, view);
-  if (data === undefined) return undefined;
-  const { id, actor, commandId } = recorded;
+export const view: ViewEvent = ({ event, id, revision, at, actor, commandId }, view) => {
+  const shown = SHOWN[view].get(event.type);
+  if (shown === undefined) return undefined;
   return {
-    rev: Number(recorded.revision),
+    rev: Number(revision),
     id,
-    type: recorded.event.type,
-    at: new Date(recorded.at).toISOString(),
+    type: event.type,
+    at: new Date(at).toISOString(),
     actor: { id: actor.id, role: actor.role },
     ...(commandId === undefined ? {} : { commandId }),
-    data,
+    data: only(shown, event.data),
   };
 };
 
-/** Attributes, reasons and the words of an imported file (which name people) are the staff's. */
-function dataFor({ type, data }: ConversationEvent, view: View): object | undefined {
-  const staff = view === 'staff';
-  switch (type) {
-    case 'ConversationStarted': {
-      const { channel, visitor, topic, attributes } = data;
-      return staff ? { channel, visitor, topic, attributes } : { channel, visitor, topic };
-    }
-    case 'MessagePosted': {
-      const { seq, text, format, replyTo, attachments, source } = data;
-      const message = { seq, text, format, replyTo, attachments };
-      return staff ? { ...message, source } : message;
-    }
-    case 'MessageEdited':
-      return { seq: data.seq, text: data.text };
-    case 'MessageRedacted':
-      return staff ? { seq: data.seq, reason: data.reason } : { seq: data.seq };
-    default:
-      return undefined;
-  }
+function only(names: readonly string[], data: object): object {
+  const fields = data as Readonly<Record<string, unknown>>;
+  const shown: Record<string, unknown> = {};
+  for (const name of names) if (fields[name] !== undefined) shown[name] = fields[name];
+  return shown;
 }
