@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ID_PATTERN } from '../domain/stream-name.ts';
+import { seq } from '../schemas/text.ts';
 
 /** UTF-16 units of a `ref`, which is kept until its frame is answered. */
 export const REF_LENGTH_MAX = 256;
@@ -53,6 +54,9 @@ const sendFrame = z.object({
   expectedRevision: revision.optional(),
 });
 const typingFrame = z.object({ op: z.literal('typing'), ref, room, on: z.boolean() });
+/** Every message up to and with `seq`. Receipts carry no id and are never acked. */
+const readFrame = z.object({ op: z.literal('read'), ref, room, seq });
+const deliveredFrame = z.object({ op: z.literal('delivered'), ref, room, seq });
 
 export const clientFrameSchema = z.discriminatedUnion('op', [
   authFrame,
@@ -62,6 +66,8 @@ export const clientFrameSchema = z.discriminatedUnion('op', [
   historyFrame,
   sendFrame,
   typingFrame,
+  readFrame,
+  deliveredFrame,
 ]);
 
 export type ClientFrame = z.infer<typeof clientFrameSchema>;
@@ -69,6 +75,7 @@ export type SubscribeFrame = z.infer<typeof subscribeFrame>;
 export type HistoryFrame = z.infer<typeof historyFrame>;
 export type SendFrame = z.infer<typeof sendFrame>;
 export type TypingFrame = z.infer<typeof typingFrame>;
+export type ReceiptFrame = z.infer<typeof readFrame> | z.infer<typeof deliveredFrame>;
 
 export type ParsedFrame =
   | { readonly kind: 'frame'; readonly frame: ClientFrame }

@@ -5,6 +5,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Hub } from './hub.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Receipts } from './receipts.ts';
 import type { RoomLog } from './room-log.ts';
 import type { Timers } from './timers.ts';
 
@@ -12,6 +13,7 @@ export interface GatewayContext {
   readonly hub: Hub;
   readonly roomLog: RoomLog;
   readonly commands: ConversationCommands;
+  readonly receipts: Receipts;
   readonly verifyToken: VerifyToken;
   /** The id of the log, named in `hello`, `subscribed` and `reset`. */
   readonly log: string;

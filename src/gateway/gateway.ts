@@ -12,6 +12,7 @@ import type { GatewayContext, GatewayCounters } from './context.ts';
 import { Feed } from './feed.ts';
 import { Hub } from './hub.ts';
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
+import { Receipts } from './receipts.ts';
 import { RoomLog, type EventOpener } from './room-log.ts';
 import { Session } from './session.ts';
 import { SessionRooms } from './session-rooms.ts';
@@ -72,8 +73,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const counters: GatewayCounters = { fellBehind: 0, resets: 0, badFrames: 0 };
   const roomLog = new RoomLog(store, serializer, limits);
   const { commands, verifyToken, log, newId } = options;
+  const receipts = new Receipts(commands, timers);
   const context: GatewayContext = {
-    ...{ hub, roomLog, commands, verifyToken, log, clock, timers, limits, logger, newId, random, counters },
+    ...{ hub, roomLog, commands, receipts, verifyToken, log, clock, timers, limits, logger, newId, random, counters },
   };
   const sessions = new Set<Session>();
   let draining = false;
@@ -143,6 +145,7 @@ async function drainSessions(context: GatewayContext, sessions: ReadonlySet<Sess
   const { timers, clock, limits, random } = context;
   const endsAt = clock.now() + graceMs - LINGER_MS;
   const answered = [...sessions].map(session => session.announceDrain(Math.floor(random() * limits.reconnectSpreadMs)));
+  answered.push(context.receipts.drain());
   await Promise.race([Promise.all(answered), delay(timers, Math.floor((graceMs - LINGER_MS) * 0.75))]);
   const flushed = () => [...sessions].every(session => session.outbox.queuedBytes() === 0);
   while (!flushed() && clock.now() < endsAt) await delay(timers, 20);

@@ -1,10 +1,8 @@
 /** Rooms by name, and who may see or send into one: the domain's `access`, asked with the room's state. */
 import type { ConversationCommands } from '../commands/commands.ts';
 import type { Claims } from '../domain/claims.ts';
-import type { Recorded } from '../domain/decider.ts';
 import { access, type Access } from '../domain/conversation/access.ts';
-import type { ConversationEvent } from '../domain/conversation/events.ts';
-import { evolve, initialState } from '../domain/conversation/evolve.ts';
+import { initialState } from '../domain/conversation/evolve.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 
 const ROOM_PATTERN = /^conversation:([A-Za-z0-9._~-]{1,128})$/;
@@ -29,12 +27,4 @@ export function askAccess(
   const room = roomOf(conversation);
   if (claims.role !== 'visitor') return access(claims, NOT_STARTED, room);
   return commands.load(claims.tenant, conversation).then(({ state }) => access(claims, state, room));
-}
-
-/**
- * For an event that changes who may see its room: the state that `access` is to be asked with from this event on.
- * A start is always its stream's first event, so its state needs no other.
- */
-export function accessStateAfter(recorded: Recorded<ConversationEvent>): Readonly<ConversationState> | undefined {
-  return recorded.event.type === 'ConversationStarted' ? evolve(initialState(), recorded) : undefined;
 }

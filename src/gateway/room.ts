@@ -10,12 +10,10 @@
  * opening -> catching-up -> live -> catching-up (fell behind) -> live …; any -> ended.
  */
 import type { Claims } from '../domain/claims.ts';
-import { access } from '../domain/conversation/access.ts';
-import type { ConversationState } from '../domain/conversation/state.ts';
+import { access, accessChange, type AccessState } from '../domain/conversation/access.ts';
 import type { View } from '../domain/conversation/view.ts';
 import { encodeEvents, eventFrames, type EventFrame } from './event-frames.ts';
 import type { Outbox } from './outbox.ts';
-import { accessStateAfter } from './room-access.ts';
 import type { Run } from './room-log.ts';
 import type { ServerFrame } from './server-frames.ts';
 
@@ -81,11 +79,12 @@ export class Room {
     this.noteHead(run.at(-1)?.revision ?? -1n);
     let delivered = 0;
     run.forEach((recorded, i) => {
-      const state = accessStateAfter(recorded);
-      if (state === undefined) return;
-      this.deliver(run.slice(delivered, i));
-      delivered = i;
-      this.askAccess(state);
+      const change = accessChange(recorded.event);
+      if (change === undefined) return;
+      const end = change.seenByLosers ? i + 1 : i;
+      this.deliver(run.slice(delivered, end));
+      delivered = end;
+      this.askAccess(change.state);
     });
     this.deliver(delivered === 0 ? run : run.slice(delivered));
   }
@@ -103,7 +102,7 @@ export class Room {
         if (subscription.cursor < revision) subscription.subscriber.fallBehind();
   }
 
-  private askAccess(state: Readonly<ConversationState>): void {
+  private askAccess(state: AccessState): void {
     for (const subscription of this.subscriptions) {
       const { see, send } = access(subscription.subscriber.claims, state, this.name);
       subscription.maySend = send;

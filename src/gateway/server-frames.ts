@@ -79,7 +79,7 @@ export const serverFrameSchema = z.discriminatedUnion('op', [
     reason: z.string().optional(),
     ...fault,
   }),
-  z.object({ op: z.literal('error'), ref, room: room.optional(), ...fault }),
+  z.object({ op: z.literal('error'), ref, room: room.optional(), reason: z.string().optional(), ...fault }),
   z.object({ op: z.literal('typing'), room, user: z.string(), role: z.string(), on: z.boolean() }),
   z.object({ op: z.literal('drain'), reconnectAfterMs: z.int().min(0) }),
 ]);
@@ -107,9 +107,9 @@ export function errorFrame(
   fault: Fault,
   more: { readonly ref?: string | undefined; readonly room?: string | undefined } = {},
 ): ServerFrame {
-  const { code, message, path, retryAfterMs } = fault;
+  const { code, message, path, reason, retryAfterMs } = fault;
   const { retryable } = ERROR_CODES[code];
-  return { op: 'error', ref: more.ref, code, message, path, room: more.room, retryable, retryAfterMs };
+  return { op: 'error', ref: more.ref, code, reason, message, path, room: more.room, retryable, retryAfterMs };
 }
 
 export function nackFrame(

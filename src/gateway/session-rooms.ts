@@ -1,4 +1,4 @@
-/** The rooms of one session: subscribe, unsubscribe, history and typing, and what ends a subscription. */
+/** The rooms of one session: subscribe, unsubscribe, history, typing and receipts, and what ends a subscription. */
 import type { Claims } from '../domain/claims.ts';
 import type { Access } from '../domain/conversation/access.ts';
 import { viewOf } from '../domain/conversation/view.ts';
@@ -6,7 +6,7 @@ import { streamName } from '../domain/stream-name.ts';
 import type { StreamBounds } from '../event-store/event-store.ts';
 import { RequestError } from '../errors.ts';
 import { CatchUp } from './catch-up.ts';
-import type { HistoryFrame, SubscribeFrame, TypingFrame } from './client-frames.ts';
+import type { HistoryFrame, ReceiptFrame, SubscribeFrame, TypingFrame } from './client-frames.ts';
 import type { GatewayContext } from './context.ts';
 import { historyPageFrame } from './event-frames.ts';
 import type { Outbox } from './outbox.ts';
@@ -16,10 +16,17 @@ import { wireRevision, type ServerFrame } from './server-frames.ts';
 
 /** What the rooms need of their session. */
 export interface RoomsSession {
+  /** Correlates what the session caused. */
+  readonly id: string;
   readonly outbox: Outbox;
   /** As the last accepted token says. */
   readonly claims: Claims;
   fail(error: unknown): void;
+  /** Answers a frame with what went wrong. */
+  refuse(
+    error: unknown,
+    frame: { readonly op: string; readonly ref?: string | undefined; readonly room: string },
+  ): void;
 }
 
 type ResetReason = Extract<ServerFrame, { op: 'reset' }>['reason'];
@@ -124,6 +131,20 @@ export class SessionRooms implements Subscriber {
     const subscription = this.subscriptions.get(room);
     if (!subscription?.maySend) throw forbidden();
     if (on || subscription.typing) subscription.room.relayTyping(subscription, on);
+  }
+
+  /** Whether the room is subscribed to does not matter: what was read was read. */
+  async receipt(frame: ReceiptFrame): Promise<void> {
+    const { op: kind, room, seq } = frame;
+    const conversation = this.known(room);
+    const { claims, id: correlationId } = this.session;
+    if (!(await askAccess(this.context.commands, claims, conversation)).send) throw forbidden();
+    const { tenant, sub, role } = claims;
+    const refuse = (error: unknown) => {
+      this.session.refuse(error, frame);
+    };
+    const reader = { id: sub, role };
+    this.context.receipts.note({ tenant, conversation, reader, kind, seq, correlationId, refuse });
   }
 
   /** After the claims changed. */

@@ -199,13 +199,21 @@ export class Session implements SocketHandlers {
       try {
         await this.serveRequest(frame, this.state.rooms);
       } catch (error) {
-        const fault = faultOf(error);
-        if (fault.code === 'internal')
-          this.context.logger.error('a frame failed', { error, session: this.id, op: frame.op });
-        this.outbox.answer(errorFrame(fault, { ref: frame.ref, room: 'room' in frame ? frame.room : undefined }));
+        this.refuse(error, frame);
       }
     }
     this.serving = false;
+  }
+
+  /** Answers a frame other than `send` with what went wrong. */
+  refuse(
+    error: unknown,
+    frame: { readonly op: string; readonly ref?: string | undefined; readonly room?: string },
+  ): void {
+    const fault = faultOf(error);
+    if (fault.code === 'internal')
+      this.context.logger.error('a frame failed', { error, session: this.id, op: frame.op });
+    this.outbox.answer(errorFrame(fault, { ref: frame.ref, room: frame.room }));
   }
 
   private serveRequest(frame: Request, rooms: SessionRooms): Promise<void> | void {
@@ -220,6 +228,9 @@ export class Session implements SocketHandlers {
       case 'typing':
         rooms.typing(frame);
         return;
+      case 'read':
+      case 'delivered':
+        return rooms.receipt(frame);
       case 'refresh':
         return this.refresh(frame.token, frame.ref);
     }

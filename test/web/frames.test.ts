@@ -48,6 +48,8 @@ const CLIENT_FRAMES: readonly ClientFrame[] = [
   { op: 'unsubscribe', room },
   { op: 'send', id: 'c', room, command: 'PostMessage', data: { text: 'hello' } },
   { op: 'typing', room, on: true },
+  { op: 'read', room, seq: 3 },
+  { op: 'delivered', room, seq: 3 },
   { op: 'history', room, before: 5, limit: 40 },
   { op: 'refresh', token: 't' },
 ];

@@ -56,6 +56,9 @@ function summaryOf(frame: ClientFrame | ServerFrame): string {
       return `${frame.code}: ${frame.message}`;
     case 'typing':
       return frame.on ? 'on' : 'off';
+    case 'read':
+    case 'delivered':
+      return `up to message ${String(frame.seq)}`;
     case 'history':
       return `before ${String(frame.before ?? 'the end')}, ${String(frame.limit)} revisions`;
     case 'history-page':

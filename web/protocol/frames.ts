@@ -22,6 +22,8 @@ export type ClientFrame =
   | { op: 'unsubscribe'; room: string }
   | { op: 'send'; id: string; room: string; command: string; data: object }
   | { op: 'typing'; room: string; on: boolean }
+  /** Every message up to and with `seq`; never acked. */
+  | { op: 'read' | 'delivered'; room: string; seq: number }
   | { op: 'history'; room: string; before?: number; limit: number }
   | { op: 'refresh'; token: string };
 
