@@ -145,7 +145,7 @@ export class Room {
 }
 
 /** Sends one frame that follows the subscription's cursor; false: the session fell behind instead. */
-export function offer(subscription: RoomSubscription, frame: EventFrame): boolean {
+function offer(subscription: RoomSubscription, frame: EventFrame): boolean {
   if (!subscription.subscriber.outbox.offerEvents(frame.bytes)) {
     subscription.subscriber.fallBehind();
     return false;
