@@ -90,12 +90,13 @@ try {
   report('append, alone', await openLoop(i => append(store, i)));
   let scanned = 0;
   const scanning = new AbortController();
+  const isOver = (): boolean => scanning.signal.aborted;
   const scan = (async () => {
     const started = performance.now();
-    while (!scanning.signal.aborted) {
+    while (!isOver()) {
       for await (const event of store.readAll()) {
         if (event.revision >= 0n) scanned++;
-        if (scanning.signal.aborted) break;
+        if (isOver()) break;
       }
     }
     return scanned / ((performance.now() - started) / 1000);

@@ -2,6 +2,8 @@
  * The event store port on this machine's disk: segments are the truth, lmdb is the index behind them, and the last
  * groups stay in memory for readers at the end of the log. One process owns the folder (src/data-folder).
  */
+import { setMaxListeners } from 'node:events';
+import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UnavailableError } from '../errors.ts';
@@ -128,10 +130,13 @@ export class EmbeddedEventStore implements EventStore {
 
   constructor(parts: Parts) {
     this.parts = parts;
+    // Every subscription listens to it, however many there are.
+    setMaxListeners(0, this.closing.signal);
     const { files, reader, streams, settings } = parts;
     const durableEnd = () => files.end;
+    setMaxListeners(0, this.closing.signal); // Each subscription listens.
     this.durability = new Durability(durableEnd);
-    this.reads = new StreamReads(streams, reader, durableEnd, settings.now);
+    this.reads = new StreamReads({ streams, reader, durableEnd, now: settings.now, closing: this.closing.signal });
     this.subscriptions = new Subscriptions({
       streams,
       reads: this.reads,
