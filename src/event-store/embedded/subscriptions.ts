@@ -52,17 +52,21 @@ export class Subscriptions {
       let behind = true;
       let considered = 0;
       while (!wake.aborted) {
-        if (next >= this.durableEnd()) {
+        // A new segment without a record moves the end by its header, and there is nothing to read behind `next` yet.
+        const fromMemory = this.reader.inMemory(next);
+        const chunk = next < this.durableEnd() ? await this.reader.chunkFrom(next) : undefined;
+        if (!chunk) {
           if (behind) yield { kind: 'caught-up' };
           behind = false;
           await wake.wait();
           continue;
         }
-        if (!this.reader.inMemory(next)) behind = true;
-        const chunk = await this.reader.chunkFrom(next);
-        if (!chunk) continue;
+        if (!fromMemory) behind = true;
         next = chunk.end;
-        yield* messages(chunk.records.filter(passes));
+        for (const message of messages(chunk.records.filter(passes))) {
+          yield message;
+          if (wake.aborted) return;
+        }
         considered += chunk.records.length;
         const last = chunk.records.at(-1);
         if (considered >= checkpointEvery && last) {
@@ -103,6 +107,7 @@ export class Subscriptions {
           if (to < head) behind = true;
           next = to + 1;
           yield* messages(page);
+          if (to < head) await nextTurn();
           continue;
         }
         if (tombstoned) {
