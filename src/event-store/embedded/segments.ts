@@ -177,9 +177,13 @@ export class SegmentFiles {
       if (error instanceof CorruptLogError) throw error;
       throw new UnavailableError(`The log cannot be read: ${segment.file}`, { cause: error });
     } finally {
-      reader.users--;
-      if (this.closed && reader.users === 0) await closeReader(reader);
+      await this.release(reader);
     }
+  }
+
+  private async release(reader: Reader): Promise<void> {
+    reader.users--;
+    if (this.closed && reader.users === 0) await closeReader(reader);
   }
 
   private reader(segment: Segment): Reader {

@@ -51,7 +51,7 @@ export class Subscriptions {
       let next = await this.startOf(options.after);
       let behind = true;
       let considered = 0;
-      while (!wake.aborted) {
+      while (!wake.aborted()) {
         // A new segment without a record moves the end by its header, and there is nothing to read behind `next` yet.
         const fromMemory = this.reader.inMemory(next);
         const chunk = next < this.durableEnd() ? await this.reader.chunkFrom(next) : undefined;
@@ -65,7 +65,7 @@ export class Subscriptions {
         next = chunk.end;
         for (const message of messages(chunk.records.filter(passes))) {
           yield message;
-          if (wake.aborted) return;
+          if (wake.aborted()) return;
         }
         considered += chunk.records.length;
         const last = chunk.records.at(-1);
@@ -97,7 +97,7 @@ export class Subscriptions {
     let live = false;
     const wake = new Wake([options.signal, this.closing], listener => this.listenTo(name, listener));
     try {
-      while (!wake.aborted) {
+      while (!wake.aborted()) {
         const entry = this.streams.open(name);
         const { head, limits, tombstoned } = entry.durable;
         if (!tombstoned && limits.truncateBefore !== Infinity) next = Math.max(next, firstReadable(limits, head));
@@ -164,7 +164,7 @@ class Wake {
     this.stopListening = listen(this.ring);
   }
 
-  get aborted(): boolean {
+  aborted(): boolean {
     return this.signals.some(signal => signal.aborted);
   }
 
