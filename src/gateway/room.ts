@@ -38,6 +38,8 @@ export class RoomSubscription {
   cursor = -1n;
   maySend: boolean;
   typing = false;
+  /** Pages in a row that brought nothing and did not let it go live. */
+  emptyPages = 0;
 
   constructor(room: Room, subscriber: Subscriber, view: View, maySend: boolean) {
     this.room = room;
