@@ -20,7 +20,7 @@ async function openLoop(one: (i: number) => Promise<unknown>): Promise<number[]>
   const total = SECONDS * PER_SECOND;
   const started = performance.now();
   const pending: Promise<void>[] = [];
-  for (let i = 0; i < total; ) {
+  for (let i = 0; i < total;) {
     const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * PER_SECOND));
     for (; i < due; i++) {
       const dueAt = started + (i / PER_SECOND) * 1000;
@@ -66,7 +66,12 @@ function append(store: EmbeddedEventStore, i: number): Promise<void> {
 const folder = mkdtempSync(join(process.cwd(), '.bench-'));
 const rows: string[][] = [];
 const report = (label: string, sorted: number[], note = ''): void => {
-  rows.push([label, ...[0.5, 0.95, 0.99, 0.999].map(share => round(percentile(sorted, share), 2)), round(sorted.at(-1) ?? 0, 1), note]);
+  rows.push([
+    label,
+    ...[0.5, 0.95, 0.99, 0.999].map(share => round(percentile(sorted, share), 2)),
+    round(sorted.at(-1) ?? 0, 1),
+    note,
+  ]);
   console.error(rows.at(-1)?.join('  '));
 };
 try {
@@ -74,7 +79,9 @@ try {
   for (let done = 0; done < PREFILL; done += 10_000) {
     await Promise.all(
       Array.from({ length: 20 }, (_, s) =>
-        store.append(`conversation-bench.fill-${s}`, Array.from({ length: 500 }, messageEvent), { expectedRevision: 'any' }),
+        store.append(`conversation-bench.fill-${s}`, Array.from({ length: 500 }, messageEvent), {
+          expectedRevision: 'any',
+        }),
       ),
     );
   }
@@ -82,19 +89,20 @@ try {
   report('bare write + fdatasync', await bare(folder));
   report('append, alone', await openLoop(i => append(store, i)));
   let scanned = 0;
-  let scanning = true;
+  const scanning = new AbortController();
+  const isOver = (): boolean => scanning.signal.aborted;
   const scan = (async () => {
     const started = performance.now();
-    while (scanning) {
+    while (!isOver()) {
       for await (const event of store.readAll()) {
         if (event.revision >= 0n) scanned++;
-        if (!scanning) break;
+        if (isOver()) break;
       }
     }
     return scanned / ((performance.now() - started) / 1000);
   })();
   const beside = await openLoop(i => append(store, i));
-  scanning = false;
+  scanning.abort();
   report('append, beside a full scan', beside, `${round(await scan)} events/s scanned`);
   report('bare write + fdatasync, again', await bare(folder));
   await store.close();

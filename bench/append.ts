@@ -51,7 +51,11 @@ async function prefill(store: EmbeddedEventStore, events: number): Promise<void>
     const appends: Promise<unknown>[] = [];
     for (let s = 0; s < streams && done < events; s++, done += 10) {
       const batch = Array.from({ length: 10 }, messageEvent);
-      appends.push(store.append(`conversation-bench.prefill-${s}`, batch, { expectedRevision: round === 0 ? 'no-stream' : BigInt(round * 10 - 1) }));
+      appends.push(
+        store.append(`conversation-bench.prefill-${s}`, batch, {
+          expectedRevision: round === 0 ? 'no-stream' : BigInt(round * 10 - 1),
+        }),
+      );
       if (appends.length === 500) await Promise.all(appends.splice(0));
     }
     await Promise.all(appends);
@@ -72,7 +76,14 @@ try {
       const measured = groups;
       const rawSeconds = raw(folder, measured);
       const rawRate = (rate * SECONDS) / rawSeconds;
-      rows.push([round(events), writers, round(rate), round(rate * SECONDS / measured.length, 1), round(rawRate), round(rate / rawRate, 2)]);
+      rows.push([
+        round(events),
+        writers,
+        round(rate),
+        round((rate * SECONDS) / measured.length, 1),
+        round(rawRate),
+        round(rate / rawRate, 2),
+      ]);
       console.error(rows.at(-1)?.join('  '));
     }
   }
@@ -81,4 +92,6 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 console.log(`append: ${machineLine()}\n`);
-console.log(table(['events in the log', 'writers', 'appends/s', 'events a group', 'raw write + fdatasync/s', 'ratio'], rows));
+console.log(
+  table(['events in the log', 'writers', 'appends/s', 'events a group', 'raw write + fdatasync/s', 'ratio'], rows),
+);

@@ -15,7 +15,7 @@ export const TOKEN_SECRET_BYTES_MIN = 32;
 /** Room names one token may carry. */
 export const TOKEN_ROOMS_MAX = 100;
 /** A longer token is refused unread. */
-export const TOKEN_BYTES_MAX = 16_384;
+const TOKEN_BYTES_MAX = 16_384;
 
 const ROLES = ['visitor', 'agent', 'supervisor', 'auditor', 'bot', 'service'] as const satisfies readonly Role[];
 

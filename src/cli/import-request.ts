@@ -63,13 +63,23 @@ export async function* importOverHttp({ url, token, bytes }: ImportRequest): Asy
   }
 }
 
-/** Errors of the file must not pass for errors of the server. */
+/**
+ * Errors of the file must not pass for errors of the server, nor the other way round: a broken connection is thrown into
+ * this generator where it yields, so only what reading the file throws is kept.
+ */
 async function* watched(bytes: AsyncIterable<Uint8Array>, source: { error?: Error }): AsyncGenerator<Uint8Array> {
+  const reading = bytes[Symbol.asyncIterator]();
   try {
-    yield* bytes;
-  } catch (error) {
-    source.error = error as Error;
-    throw error;
+    for (;;) {
+      const next = await reading.next().catch((error: unknown) => {
+        source.error = error as Error;
+        throw error;
+      });
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await reading.return?.();
   }
 }
 

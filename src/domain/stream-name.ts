@@ -5,22 +5,7 @@
 
 export const TENANT_PATTERN = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export const ID_PATTERN = /^[A-Za-z0-9._~-]{1,128}$/;
-const STREAM_PATTERN = /^([a-z][a-zA-Z]*)-([a-z0-9][a-z0-9-]{0,62})\.([A-Za-z0-9._~-]{1,128})$/;
-
-export interface StreamName {
-  readonly category: string;
-  readonly tenant: string;
-  readonly id: string;
-}
 
 export function streamName(category: string, tenant: string, id: string): string {
   return `${category}-${tenant}.${id}`;
-}
-
-/** Undefined for a name of another form (the store's own streams, foreign ones). */
-export function parseStreamName(stream: string): StreamName | undefined {
-  const match = STREAM_PATTERN.exec(stream);
-  if (!match) return undefined;
-  const [, category, tenant, id] = match as unknown as [string, string, string, string];
-  return { category, tenant, id };
 }

@@ -2,9 +2,11 @@
  * The event store port on this machine's disk: segments are the truth, lmdb is the index behind them, and the last
  * groups stay in memory for readers at the end of the log. One process owns the folder (src/data-folder).
  */
+import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UnavailableError } from '../errors.ts';
+import { CorruptLogError } from './errors.ts';
 import { Appender, APPEND_BYTES_MAX } from './embedded/appender.ts';
 import { Durability } from './embedded/durability.ts';
 import { LogReader } from './embedded/log-reader.ts';
@@ -74,10 +76,27 @@ const RECORD_BYTES_MAX = APPEND_BYTES_MAX + 8 * 1024;
 
 /** @throws CorruptLogError for a damaged or foreign folder, UnavailableError where it cannot be read or written */
 export async function openEmbeddedEventStore(options: EmbeddedEventStoreOptions): Promise<EmbeddedEventStore> {
+  const opened: { close(): Promise<void> }[] = [];
+  try {
+    return await openParts(options, opened);
+  } catch (error) {
+    for (const part of opened.reverse()) await part.close();
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new UnavailableError(`The log in ${options.directory} cannot be opened: ${error.message}`, { cause: error });
+  }
+}
+
+/** @param opened gets what must be closed again if the rest fails */
+async function openParts(
+  options: EmbeddedEventStoreOptions,
+  opened: { close(): Promise<void> }[],
+): Promise<EmbeddedEventStore> {
   const settings: Settings = { ...EMBEDDED_DEFAULTS, now: Date.now, ...options };
   await mkdir(options.directory, { recursive: true });
   const files = await SegmentFiles.open(join(options.directory, 'segments'));
+  opened.push(files);
   const index = await openIndex(join(options.directory, 'index'), files);
+  opened.push(index);
   const checkpoint = index.checkpoint;
   await findEnd(files, checkpoint, RECORD_BYTES_MAX);
   const tail = new Tail(settings.tailBytesMax);
@@ -85,7 +104,13 @@ export async function openEmbeddedEventStore(options: EmbeddedEventStoreOptions)
   const streams = new StreamTable(index, settings.streamsCachedMax);
   await catchUpIndex(reader, streams, checkpoint, files.end, options.onProgress ?? (() => undefined));
   const recent = new RecentIds(settings.recentIdsMax);
-  await refillRecentIds(recent, reader, files.end, settings.recentIdsMax);
+  try {
+    await refillRecentIds(recent, reader, files.end, settings.recentIdsMax);
+  } catch (error) {
+    // The log opens without its older ids: who reads what is damaged is told, everybody else is not held up by it.
+    if (!(error instanceof CorruptLogError)) throw error;
+    options.onError?.(error);
+  }
   const store = new EmbeddedEventStore({ settings, files, index, tail, reader, streams, recent });
   await store.start();
   return store;
@@ -93,13 +118,16 @@ export async function openEmbeddedEventStore(options: EmbeddedEventStoreOptions)
 
 async function refillRecentIds(recent: RecentIds, reader: LogReader, end: number, idsMax: number): Promise<void> {
   const found: { id: string; stream: string; revision: number }[] = [];
-  for (let before = end; found.length < idsMax;) {
-    const chunk = await reader.chunkBefore(before);
-    if (!chunk) break;
-    for (const { id, stream, revisionNumber } of chunk.records) found.push({ id, stream, revision: revisionNumber });
-    before = chunk.start;
+  try {
+    for (let before = end; found.length < idsMax;) {
+      const chunk = await reader.chunkBefore(before);
+      if (!chunk) break;
+      for (const { id, stream, revisionNumber } of chunk.records) found.push({ id, stream, revision: revisionNumber });
+      before = chunk.start;
+    }
+  } finally {
+    for (const { id, stream, revision } of found.reverse()) recent.add(id, stream, revision);
   }
-  for (const { id, stream, revision } of found.reverse()) recent.add(id, stream, revision);
 }
 
 type Settings = EmbeddedEventStoreOptions &
@@ -128,10 +156,12 @@ export class EmbeddedEventStore implements EventStore {
 
   constructor(parts: Parts) {
     this.parts = parts;
+    // Every subscription listens to it, however many there are.
+    setMaxListeners(0, this.closing.signal);
     const { files, reader, streams, settings } = parts;
     const durableEnd = () => files.end;
     this.durability = new Durability(durableEnd);
-    this.reads = new StreamReads(streams, reader, durableEnd, settings.now);
+    this.reads = new StreamReads({ streams, reader, durableEnd, now: settings.now, closing: this.closing.signal });
     this.subscriptions = new Subscriptions({
       streams,
       reads: this.reads,
@@ -181,7 +211,7 @@ export class EmbeddedEventStore implements EventStore {
       .flush(this.parts.files.end)
       .catch((error: unknown) => {
         this.parts.settings.onError?.(new UnavailableError('The index could not be written.', { cause: error }));
-        this.scheduleFlush();
+        if (!this.closing.signal.aborted) this.scheduleFlush();
       })
       .finally(() => {
         this.flushing = undefined;

@@ -85,7 +85,9 @@ export class CatchUp {
       this.caughtUp(subscription);
       return true;
     }
-    if (page.run.length === 0) await delay(this.context.timers, LAG_MS);
+    // One empty page is a race with an append; a second is a read that lags behind what was seen already.
+    subscription.emptyPages = page.run.length > 0 ? 0 : subscription.emptyPages + 1;
+    if (subscription.emptyPages > 1) await delay(this.context.timers, LAG_MS);
     return false;
   }
 
@@ -115,6 +117,7 @@ export class CatchUp {
 
   private caughtUp(subscription: RoomSubscription): void {
     const { room, cursor } = subscription;
+    subscription.emptyPages = 0;
     room.goLive(subscription);
     this.session.outbox.answer({ op: 'caught-up', room: room.name, upTo: wireRevision(cursor) });
   }

@@ -7,7 +7,7 @@ import { ID_PATTERN } from '../domain/stream-name.ts';
 import { seq } from '../schemas/text.ts';
 
 /** UTF-16 units of a `ref`, which is kept until its frame is answered. */
-export const REF_LENGTH_MAX = 256;
+const REF_LENGTH_MAX = 256;
 
 const ref = z.string().max(REF_LENGTH_MAX).optional();
 const room = z.string().max(256);
@@ -58,7 +58,7 @@ const typingFrame = z.object({ op: z.literal('typing'), ref, room, on: z.boolean
 const readFrame = z.object({ op: z.literal('read'), ref, room, seq });
 const deliveredFrame = z.object({ op: z.literal('delivered'), ref, room, seq });
 
-export const clientFrameSchema = z.discriminatedUnion('op', [
+const clientFrameSchema = z.discriminatedUnion('op', [
   authFrame,
   refreshFrame,
   subscribeFrame,
@@ -91,7 +91,7 @@ export type ParsedFrame =
     };
 
 /** What to answer to an object that is not as its schema says: the first fault, with its path. */
-export function firstIssue(error: z.ZodError): { readonly message: string; readonly path?: string } {
+function firstIssue(error: z.ZodError): { readonly message: string; readonly path?: string } {
   const issue = error.issues[0];
   if (!issue) return { message: 'not as expected' };
   return issue.path.length > 0 ? { message: issue.message, path: issue.path.join('.') } : { message: issue.message };

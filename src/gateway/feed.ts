@@ -32,6 +32,7 @@ export class Feed {
   private readonly stopping = new AbortController();
   private after: bigint | 'start' = 'start';
   private failures = 0;
+  private endPause: () => void = () => undefined;
   private running: Promise<void> = Promise.resolve();
 
   constructor(options: FeedOptions) {
@@ -47,6 +48,7 @@ export class Feed {
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.endPause();
     await this.running;
   }
 
@@ -113,15 +115,11 @@ export class Feed {
     const ms = random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(this.failures, 10));
     this.failures += 1;
     await new Promise<void>(resolve => {
-      const stop = timers.after(ms, resolve);
-      this.stopping.signal.addEventListener(
-        'abort',
-        () => {
-          stop();
-          resolve();
-        },
-        { once: true },
-      );
+      const cancel = timers.after(ms, resolve);
+      this.endPause = () => {
+        cancel();
+        resolve();
+      };
     });
   }
 }

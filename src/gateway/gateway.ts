@@ -58,6 +58,8 @@ export interface GatewayStats extends Readonly<GatewayCounters> {
 
 export interface Gateway {
   readonly port: number;
+  /** What the live feed drives; a benchmark of the fan-out feeds it directly. */
+  readonly hub: Pick<Hub, 'dispatch'>;
   /** Stops accepting, tells clients, finishes commands in flight, flushes, closes all with 4001, within `graceMs`. */
   drain(graceMs: number): Promise<void>;
   /** At once; what is queued may be lost. After `drain` it only frees what is left. */
@@ -112,6 +114,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 
   return {
     port: server.port,
+    hub,
     drain: async graceMs => {
       draining = true;
       server.stopAccepting();

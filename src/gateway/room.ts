@@ -36,6 +36,8 @@ export class RoomSubscription {
   cursor = -1n;
   maySend: boolean;
   typing = false;
+  /** Pages in a row that brought nothing and did not let it go live. */
+  emptyPages = 0;
 
   constructor(room: Room, subscriber: Subscriber, view: View, maySend: boolean) {
     this.room = room;
@@ -144,7 +146,7 @@ export class Room {
 }
 
 /** Sends one frame that follows the subscription's cursor; false: the session fell behind instead. */
-export function offer(subscription: RoomSubscription, frame: EventFrame): boolean {
+function offer(subscription: RoomSubscription, frame: EventFrame): boolean {
   if (!subscription.subscriber.outbox.offerEvents(frame.bytes)) {
     subscription.subscriber.fallBehind();
     return false;

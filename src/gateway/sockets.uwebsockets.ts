@@ -48,6 +48,7 @@ class UwsSocket implements Socket {
     this.native?.ping();
   }
 
+  /** Flushes what is queued, but for an end within `open` itself, which loses it; nothing is sent there before an end. */
   end(code: number, reason: string): void {
     this.native?.end(code, reason);
   }

@@ -21,7 +21,6 @@ const PACKAGES: Readonly<Record<string, string>> = {
   uuid: '^src/(?!domain/)',
   zod: '^src/(schemas|auth|config|cli|commands|data-folder|gateway|http)(/|.ts$)',
   preact: '^web/',
-  '@preact/signals': '^web/',
   vite: String.raw`^web/vite\.config\.ts$`,
 };
 

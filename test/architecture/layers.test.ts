@@ -50,7 +50,6 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'package uuid only in its place': { 'src/domain/a.ts': `import 'uuid';` },
   'package zod only in its place': { 'src/domain/a.ts': `import type { z } from 'zod';` },
   'package preact only in its place': { 'src/http/a.ts': `import 'preact';` },
-  'package @preact/signals only in its place': { 'src/http/a.ts': `import '@preact/signals';` },
   'package vite only in its place': { 'web/a.ts': `import 'vite';` },
 };
 

@@ -64,9 +64,16 @@ function isPassedOn(statement: ts.Statement): boolean {
   return ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined;
 }
 
-export function parse({ path, text }: SourceFile): ts.SourceFile {
-  const kind = path.endsWith('.tsx') ? ts.ScriptKind.TSX : ts.ScriptKind.TS;
-  return ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, kind);
+/** Each file is asked about by several rules, and parsed once. */
+const parsed = new WeakMap<SourceFile, ts.SourceFile>();
+
+export function parse(file: SourceFile): ts.SourceFile {
+  const known = parsed.get(file);
+  if (known) return known;
+  const kind = file.path.endsWith('.tsx') ? ts.ScriptKind.TSX : ts.ScriptKind.TS;
+  const source = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true, kind);
+  parsed.set(file, source);
+  return source;
 }
 
 function nodesOf(source: ts.SourceFile, matches: (node: ts.Node) => boolean): string[] {

@@ -22,6 +22,8 @@ import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 
 const CUTS = scaled(200, 10);
 const KILLS = scaled(10, 1);
+/** Restarts by SIGTERM among them: a node that drains loses nothing either. */
+const STOPS = scaled(3, 1);
 const START_ID = 'chaos-start';
 const ROOM = 'conversation:chaos';
 const ANSWER_TIMEOUT_MS = 180_000;
@@ -59,7 +61,7 @@ afterAll(async () => {
 
 describe('resume', () => {
   it.skipIf(!python.found)(
-    `GW-3, GW-7, GW-8: ${CUTS} cuts and ${KILLS} kill -9 lose nothing and double nothing, seen from Python`,
+    `GW-3, GW-7, GW-8, GW-12: ${CUTS} cuts, ${KILLS} kill -9 and ${STOPS} SIGTERM lose nothing and double nothing, seen from Python`,
     async () => {
       console.log(`SEED=${SEED} SCALE=${SCALE}`);
       server = await startServer();
@@ -83,7 +85,7 @@ describe('resume', () => {
       // The run must have been one: the cuts and kills happened, and messages really were repeated.
       const sent = settled.reduce((sum, answer) => sum + Number(answer.sent), 0);
       expect(log).toHaveLength(sent + 1);
-      expect(restartsMs).toHaveLength(KILLS);
+      expect(restartsMs).toHaveLength(KILLS + STOPS);
       for (const [index, { entries }] of journals.entries()) {
         expect(entries.filter(({ kind }) => kind === 'cut')).toHaveLength(TALKERS[index]?.cuts ?? 0);
         expect(count(entries, 'lost')).toBeGreaterThanOrEqual((TALKERS[index]?.cuts ?? 0) + 1);
@@ -106,17 +108,19 @@ async function startConversation(at: ServerProcess): Promise<void> {
   await client.close();
 }
 
-/** Kills after random ones of the first client's cuts, each a random moment later; resolves to the restarts' times. */
+/** Ends the server after random ones of the first client's cuts, each a random moment later; resolves to the restarts' times. */
 async function killAndRestart(at: ServerProcess, first: RunningTalker): Promise<number[]> {
   const random = randomOf('kills');
-  const cutsBeforeKill = new Set<number>();
-  while (cutsBeforeKill.size < KILLS) cutsBeforeKill.add(1 + Math.floor(random() * (CUTS - 1)));
+  const cutsBeforeEnd = new Set<number>();
+  while (cutsBeforeEnd.size < KILLS + STOPS) cutsBeforeEnd.add(1 + Math.floor(random() * (CUTS - 1)));
+  const cutsBeforeStop = new Set([...cutsBeforeEnd].slice(0, STOPS));
   const restartsMs: number[] = [];
   for (let cuts = 1; cuts <= CUTS; cuts++) {
     await first.answer('cut');
-    if (!cutsBeforeKill.has(cuts)) continue;
+    if (!cutsBeforeEnd.has(cuts)) continue;
     await delay(200 * random());
-    await at.kill9();
+    if (cutsBeforeStop.has(cuts)) expect(await at.stop(), 'GW-12: exit code of SIGTERM').toBe(0);
+    else await at.kill9();
     restartsMs.push(await at.start());
   }
   return restartsMs;

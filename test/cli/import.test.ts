@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -96,6 +99,21 @@ describe('an import while a server has the folder', () => {
     const nobody = await place.run(['import', '-', '--url', 'http://127.0.0.1:1'], { JWT_SECRET: SECRET }, 'x\n');
     expect(nobody.stderr).toContain('verbatim: unavailable: Nothing answers at http://127.0.0.1:1');
     expect((await place.run(['import', '-', '--url', 'nonsense'], { JWT_SECRET: SECRET })).code).toBe(2);
+  });
+
+  it('a connection that breaks while a gzipped file is being sent is no fault of the file', async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.write('{"line":1,"status":"imported"}\n');
+      request.once('data', () => setImmediate(() => request.socket.resetAndDestroy()));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const file = await fileOf(gzipSync(importLines('c1', 200_000)), 'large.ndjson.gz');
+    const done = await place.run(['import', file, '--url', `http://127.0.0.1:${port}`], { JWT_SECRET: SECRET });
+    server.close();
+    expect(done.code).toBe(1);
+    expect(done.stderr).toMatch(/verbatim: connection-lost: .* Run the same command again/);
   });
 
   it('says what is kept when the server dies in the middle, and goes on when run again', async () => {

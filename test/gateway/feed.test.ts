@@ -59,6 +59,16 @@ describe('the live feed', () => {
     expect(fixture.gateway.stats().feedConnected).toBe(true);
   });
 
+  test('stops at once while it waits to subscribe again', async () => {
+    const store = new BreakingStore();
+    const fixture = await createGatewayFixture({ store });
+    store.breakNext(new UnavailableError('the leader is gone'));
+    await fixture.conversation('1', 0);
+    await until(() => !fixture.gateway.stats().feedConnected);
+    await fixture.gateway.close();
+    expect(store.subscriptions).toBe(1);
+  });
+
   test('starts where the log ends, so that what was before is not dispatched', async () => {
     const store = new BreakingStore();
     const before = await createGatewayFixture({ store });

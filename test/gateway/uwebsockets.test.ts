@@ -1,5 +1,6 @@
 /** The gateway on real uWebSockets over loopback, with `ws` as the client: what only a real socket can show. */
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { createTokenVerifier, signToken } from '../../src/auth/tokens.ts';
@@ -7,6 +8,7 @@ import { createConversationCommands } from '../../src/commands/conversation-comm
 import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import type { Claims } from '../../src/domain/claims.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
+import type { GatewayLimits } from '../../src/gateway/limits.ts';
 import { serverFrameSchema, type ServerFrame } from '../../src/gateway/server-frames.ts';
 import { PortTakenError } from '../../src/gateway/sockets.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
@@ -33,7 +35,7 @@ interface Served {
   post(text: string): Promise<bigint>;
 }
 
-async function serve(port = 0): Promise<Served> {
+async function serve(port = 0, limits: Partial<GatewayLimits> = {}): Promise<Served> {
   const store = new MemoryEventStore();
   const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret: new Uint8Array(32) });
@@ -43,6 +45,7 @@ async function serve(port = 0): Promise<Served> {
     ...{ host: '127.0.0.1', port, listen: listenUWebSockets, store, serializer, commands, clock, timers: systemTimers },
     ...{ verifyToken: createTokenVerifier({ secret, clock }), log: 'the-log', logger: silentLogger },
     newId: () => `s${++ids}`,
+    limits,
   });
   opened.push(gateway);
   const actor = { id: 'bob', role: 'agent' } as const;
@@ -214,6 +217,33 @@ describe('over a real socket', () => {
     expect(await ann.end()).toBe(4500);
     expect(ann.frames.filter(({ op }) => op === 'error')).toHaveLength(20);
   });
+
+  const roomy = { requestsPerSecond: 1_000_000, framesWaiting: 1_000_000 };
+  test.each([
+    ['4002, because it cannot take its answers', 4002, roomy, 0],
+    ['4002, because nothing drains', 4002, { ...roomy, queueBytes: 64_000_000, stalledMs: 1_000 }, 0],
+    ['4500, within the handler of its frame', 4500, { ...roomy, queueBytes: 64_000_000 }, 20],
+  ])(
+    'GW-9: a client closed with %s still reads all that was queued, and then the code',
+    async (_what, code, limits, bad) => {
+      const { gateway, url } = await serve(0, limits);
+      const ann = await connected(url);
+      ann.socket.pause();
+      const ref = 'r'.repeat(240);
+      const asked = 30_000;
+      for (let i = 0; i < asked; i++) ann.say({ op: 'unsubscribe', room: ROOM, ref: `${i} ${ref}` });
+      for (let i = 0; i < bad; i++) ann.socket.send('{');
+      while (gateway.stats().sockets > 0) await setTimeout(10);
+      ann.socket.resume();
+      expect(await ann.end()).toBe(code);
+      const answered = ann.frames.flatMap(frame =>
+        frame.op === 'unsubscribed' ? [Number(frame.ref?.split(' ')[0])] : [],
+      );
+      expect(answered.length).toBeGreaterThan(5_000);
+      expect(answered).toEqual(answered.map((_, i) => i));
+      if (code === 4500) expect(answered).toHaveLength(asked);
+    },
+  );
 
   test('a port that is taken is refused by name', async () => {
     const { gateway } = await serve();

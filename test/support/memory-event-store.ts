@@ -1,8 +1,9 @@
 /**
  * An event store as a map of arrays: the model the embedded one is tested against, and the double for tests that are
- * not about storage. Everything is durable at once; nothing is bounded; metadata is kept but hides nothing but
- * `maxCount` and `truncateBefore`.
+ * not about storage. Everything is durable at once, nothing is bounded, metadata is no event of `$all`, and malformed
+ * requests are not looked for.
  */
+import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { StreamDeletedError, StreamNotFoundError, WrongExpectedRevisionError } from '../../src/event-store/errors.ts';
 import type {
@@ -63,6 +64,23 @@ export class MemoryEventStore implements EventStore {
     return first > head + 1n ? head + 1n : first;
   }
 
+  private tooOld(stream: Stream, event: RecordedEvent): boolean {
+    const maxAgeSeconds = stream.metadata?.maxAgeSeconds;
+    return maxAgeSeconds !== undefined && event.createdMs < this.now() - maxAgeSeconds * 1000;
+  }
+
+  private record(name: string, stream: Stream, event: EventData, revision: bigint): RecordedEvent {
+    const position = BigInt(this.log.length) * 10n;
+    const recorded: RecordedEvent = { ...event, stream: name, revision, position, createdMs: this.now() };
+    stream.events.push(recorded);
+    this.log.push(recorded);
+    return recorded;
+  }
+
+  private wake(): void {
+    for (const waiter of this.waiters.splice(0)) waiter();
+  }
+
   /** Undefined: append. A result: a recognised repeat. */
   private check(
     name: string,
@@ -107,18 +125,8 @@ export class MemoryEventStore implements EventStore {
     if (repeat) return repeat;
     if (events.length > 0 && this.softDeleted(stream))
       stream.metadata = { truncateBefore: BigInt(stream.events.length) };
-    for (const event of events) {
-      const recorded: RecordedEvent = {
-        ...event,
-        stream: name,
-        revision: BigInt(stream.events.length),
-        position: BigInt(this.log.length) * 10n,
-        createdMs: this.now(),
-      };
-      stream.events.push(recorded);
-      this.log.push(recorded);
-    }
-    for (const wake of this.waiters.splice(0)) wake();
+    for (const event of events) this.record(name, stream, event, BigInt(stream.events.length));
+    this.wake();
     const last = stream.events.at(-1);
     return { revision: this.head(stream), position: last?.position };
   }
@@ -130,7 +138,7 @@ export class MemoryEventStore implements EventStore {
     if (stream.events.length === 0 || this.softDeleted(stream)) throw new StreamNotFoundError(name);
     const first = this.first(stream);
     const backwards = options.direction === 'backwards';
-    let events = stream.events.filter(event => event.revision >= first);
+    let events = stream.events.filter(event => event.revision >= first && !this.tooOld(stream, event));
     const { from } = options;
     if (backwards) {
       events.reverse();
@@ -152,15 +160,20 @@ export class MemoryEventStore implements EventStore {
     let events = this.log.filter(event => this.passes(event, options.filter));
     if (options.direction === 'backwards') {
       events.reverse();
+      if (from === 'start') return;
       if (typeof from === 'bigint') events = events.filter(event => event.position < from);
-    } else if (typeof from === 'bigint') events = events.filter(event => event.position >= from);
+    } else if (from === 'end') return;
+    else if (typeof from === 'bigint') events = events.filter(event => event.position >= from);
     yield* events.slice(0, options.maxCount);
   }
 
   async streamBounds(name: string): Promise<StreamBounds> {
     await setImmediate();
     const stream = this.stream(name);
-    return { first: this.first(stream), head: this.head(stream) };
+    const head = BigInt(stream.events.filter(event => event.revision !== MAX).length) - 1n;
+    if (stream.tombstoned) return { first: head + 1n, head };
+    const young = stream.events.find(event => event.revision >= this.first(stream) && !this.tooOld(stream, event));
+    return { first: young?.revision ?? head + 1n, head };
   }
 
   private async *follow(
@@ -168,14 +181,12 @@ export class MemoryEventStore implements EventStore {
     from: number,
     keep: (event: RecordedEvent) => boolean,
     signal: AbortSignal | undefined,
+    ended: () => void = () => undefined,
   ): AsyncGenerator<SubscriptionMessage> {
     let next = from;
     let behind = true;
     // One listener a subscription: whoever waits looks at the signal again.
-    const wake = () => {
-      for (const waiter of this.waiters.splice(0)) waiter();
-    };
-    signal?.addEventListener('abort', wake, { once: true });
+    signal?.addEventListener('abort', () => this.wake(), { once: true });
     while (!signal?.aborted) {
       if (next < source.length) {
         const batch = source.slice(next, next + 100);
@@ -186,6 +197,7 @@ export class MemoryEventStore implements EventStore {
         if (last && source === this.log) yield { kind: 'checkpoint', position: last.position };
         continue;
       }
+      ended();
       if (behind) yield { kind: 'caught-up' };
       behind = false;
       await new Promise<void>(resolve => this.waiters.push(resolve));
@@ -196,7 +208,12 @@ export class MemoryEventStore implements EventStore {
     const stream = this.stream(name);
     const { after } = options;
     const from = after === 'start' ? 0 : after === 'end' ? stream.events.length : Number(after) + 1;
-    return this.follow(stream.events, from, event => event.revision >= this.first(stream), options.signal);
+    const deleted = (): void => {
+      if (stream.tombstoned) throw new StreamDeletedError(name);
+    };
+    if (stream.tombstoned) return this.follow([], 0, () => false, options.signal, deleted);
+    const keep = (event: RecordedEvent) => event.revision >= this.first(stream) && !this.tooOld(stream, event);
+    return this.follow(stream.events, from, keep, options.signal, deleted);
   }
 
   subscribeToAll(options: SubscribeToAllOptions): AsyncGenerator<SubscriptionMessage> {
@@ -210,7 +227,7 @@ export class MemoryEventStore implements EventStore {
     await setImmediate();
     const stream = this.stream(name);
     const head = this.head(stream);
-    if (head < 0n) throw new WrongExpectedRevisionError(name, options.expectedRevision, head);
+    if (!stream.tombstoned && head < 0n) throw new WrongExpectedRevisionError(name, options.expectedRevision, head);
     this.check(name, stream, [], options.expectedRevision);
     stream.metadata = { truncateBefore: MAX };
     stream.metadataRevision += 1n;
@@ -221,8 +238,13 @@ export class MemoryEventStore implements EventStore {
     await setImmediate();
     const stream = this.stream(name);
     this.check(name, stream, [], options.expectedRevision);
+    const event = { id: randomUUID(), type: '$streamDeleted', contentType: 'application/json' } as const;
+    const data = Buffer.from('{}');
+    const head = this.head(stream);
+    const { position } = this.record(name, stream, { ...event, data, metadata: Buffer.alloc(0) }, MAX);
     stream.tombstoned = true;
-    return { revision: MAX, position: this.log.at(-1)?.position };
+    this.wake();
+    return { revision: head, position };
   }
 
   async setStreamMetadata(
@@ -245,6 +267,7 @@ export class MemoryEventStore implements EventStore {
   async getStreamMetadata(name: string): Promise<StreamMetadataResult> {
     await setImmediate();
     const stream = this.stream(name);
+    if (stream.tombstoned) throw new StreamDeletedError(name);
     return { metadata: stream.metadata, revision: stream.metadataRevision };
   }
 

@@ -23,7 +23,11 @@ interface Part {
 }
 
 const PARTS: readonly Part[] = [
-  { name: 'event log, embedded', files: /event-store\/embedded|\.embedded\./, state: () => 'built in' },
+  {
+    name: 'event log, embedded',
+    files: /event-store\/|\.embedded\.|\.chaos\.|cli\/|readme\.test|page\.browser/,
+    state: () => 'built in',
+  },
   { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
   { name: 'Python websockets', files: /resume\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
   { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },

@@ -28,7 +28,8 @@ import type { StreamEntry, StreamTable } from './streams.ts';
 export const APPEND_BYTES_MAX = 1_048_576;
 const NAME_BYTES_MAX = 1_024;
 const TYPES_CACHED_MAX = 1_000;
-const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Events that go into one stream with an append. `first`: the revision of the first, TOMBSTONE for the last ever. */
 export interface StreamWrite {
@@ -134,7 +135,7 @@ export class Appender {
     const positions = this.streams.positions(entry, first, first + count - 1);
     if (check.kind === 'compare') {
       const records = await this.reader.records(positions);
-      if (!events.every((event, i) => records[i]?.id === event.id.toLowerCase())) {
+      if (!events.every((event, i) => records[i]?.id === event.id)) {
         throw new WrongExpectedRevisionError(name, expected, BigInt(entry.durable.head));
       }
     }
@@ -287,6 +288,9 @@ export function checkName(name: string): void {
   if (bytes === 0 || bytes > NAME_BYTES_MAX) {
     throw new BadEventStoreRequestError('stream', `A stream name has 1 to ${NAME_BYTES_MAX} bytes, this one ${bytes}.`);
   }
+  if (bytes !== name.length && LONE_SURROGATE.test(name)) {
+    throw new BadEventStoreRequestError('stream', 'A stream name is well-formed Unicode: it is stored as UTF-8.');
+  }
   if (isMetadataStream(name) && (name === '$$' || isMetadataStream(describedStream(name)))) {
     throw new BadEventStoreRequestError('stream', `${name} is not the metadata of a stream.`);
   }
@@ -298,7 +302,9 @@ function checkEvents(name: string, events: readonly EventData[]): void {
     if (type.length === 0 || Buffer.byteLength(type) > NAME_BYTES_MAX) {
       throw new BadEventStoreRequestError(`events[${i}].type`, `An event type has 1 to ${NAME_BYTES_MAX} bytes.`);
     }
-    if (!UUID_PATTERN.test(id)) throw new BadEventStoreRequestError(`events[${i}].id`, 'An event id is a UUID.');
+    if (!UUID_PATTERN.test(id)) {
+      throw new BadEventStoreRequestError(`events[${i}].id`, 'An event id is a UUID, in lower case.');
+    }
     bytes += data.length + metadata.length + type.length * 2;
   }
   if (bytes > APPEND_BYTES_MAX) throw new AppendTooLargeError(name, bytes, APPEND_BYTES_MAX);

@@ -167,12 +167,15 @@ export class LogReader {
         const length = buffer.readUInt32LE(at - 4);
         if (length > at) break;
         const parsed = recordAt(buffer, at - length, segment.base + from + at - length, this.recordBytesMax);
-        if (parsed.kind !== 'record') throw new CorruptLogError(segment.file, from + at - 4, 'no record ends here');
+        if (parsed.kind !== 'record') break;
         records.push(parsed.record);
         at -= length;
       }
       if (records.length > 0) return { records, start: segment.base + from + at };
-      if (from === SEGMENT_HEADER_BYTES) throw new CorruptLogError(segment.file, from, 'no record begins here');
+      // What stands behind the damage was whole and has been served; this read began at it.
+      if (from === SEGMENT_HEADER_BYTES || bytes > this.recordBytesMax) {
+        throw new CorruptLogError(segment.file, endOffset, 'no whole record ends here');
+      }
       bytes *= 2;
     }
   }

@@ -119,10 +119,11 @@ export class LogWriter {
       this.lastGroupBytes = group.length;
       try {
         await this.write(group);
-        this.settle(group);
       } catch (error) {
         this.fail(group, error);
+        continue;
       }
+      this.settle(group); // What is durable is never taken back: an error in here is a bug, and ends the process.
     }
     this.running = undefined;
   }

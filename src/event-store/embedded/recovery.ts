@@ -39,9 +39,19 @@ async function tryOpen(directory: string, files: SegmentFiles): Promise<LogIndex
   } catch {
     return undefined; // Whatever is wrong with it, it can be built again from the log.
   }
-  if ((await index.isOfThisLog()) && index.reachesTo <= files.end) return index;
+  if ((await index.isOfThisLog()) && (await hasRecordsTo(files, index.reachesTo))) return index;
   await index.close();
   return undefined;
+}
+
+/** Whether the log has what its index speaks of. The file may be longer than the log, by zeros laid ahead of records. */
+async function hasRecordsTo(files: SegmentFiles, position: number): Promise<boolean> {
+  const segment = files.active;
+  const offset = position - segment.base;
+  if (position > files.end) return false;
+  if (offset <= SEGMENT_HEADER_BYTES) return true;
+  const lengthAtEnd = await files.read(segment, offset - 4, 4);
+  return lengthAtEnd.readUInt32LE(0) !== 0;
 }
 
 /**
@@ -110,17 +120,19 @@ export async function catchUpIndex(
 ): Promise<void> {
   const phase = from === 0 ? 'index-rebuild' : 'index-catch-up';
   let next = from;
+  let found = false;
   for (;;) {
     const chunk = await reader.chunkFrom(next);
     if (!chunk) break;
     for (const record of chunk.records) replay(streams, record);
     next = chunk.end;
+    found = true;
     if (streams.pendingPositions < REPLAY_POSITIONS_MAX) continue;
     await streams.flush(next);
     onProgress({ phase, done: next - from, total: end - from });
   }
   await streams.flush(end);
-  if (end > from) onProgress({ phase, done: end - from, total: end - from });
+  if (found) onProgress({ phase, done: end - from, total: end - from });
 }
 
 /** Rows of an unfinished flush may be ahead of this event; they say the same and are written again. */
@@ -128,7 +140,9 @@ function replay(streams: StreamTable, record: LogRecord): void {
   const entry = streams.open(record.stream);
   streams.recordDurable(entry, record.revisionNumber, record.positionNumber);
   if (record.type === METADATA_TYPE && isMetadataStream(record.stream)) {
-    streams.limitsDurable(streams.open(describedStream(record.stream)), limitsOf(decodeMetadata(record.data)));
+    const described = streams.open(describedStream(record.stream));
+    streams.limitsDurable(described, limitsOf(decodeMetadata(record.data)));
+    described.accepted = { ...described.durable };
   }
   entry.accepted = { ...entry.durable };
 }

@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, fdatasync, read as readCallback } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CorruptLogError } from '../errors.ts';
@@ -62,6 +62,7 @@ export class SegmentFiles {
   readonly storageId: Buffer;
   readonly segments: Segment[];
   private readonly readers = new Map<Segment, Reader>();
+  private closed = false;
 
   private constructor(directory: string, storageId: Buffer, segments: Segment[]) {
     this.directory = directory;
@@ -157,6 +158,7 @@ export class SegmentFiles {
   async read(segment: Segment, offset: number, length: number): Promise<Buffer> {
     const wanted = Math.min(length, segment.size - offset);
     if (wanted <= 0) return Buffer.alloc(0);
+    if (this.closed) throw new UnavailableError('The event store is closed.');
     const reader = this.reader(segment);
     reader.users++;
     try {
@@ -175,8 +177,13 @@ export class SegmentFiles {
       if (error instanceof CorruptLogError) throw error;
       throw new UnavailableError(`The log cannot be read: ${segment.file}`, { cause: error });
     } finally {
-      reader.users--;
+      await this.release(reader);
     }
+  }
+
+  private async release(reader: Reader): Promise<void> {
+    reader.users--;
+    if (this.closed && reader.users === 0) await closeReader(reader);
   }
 
   private reader(segment: Segment): Reader {
@@ -193,23 +200,22 @@ export class SegmentFiles {
     for (const [segment, reader] of this.readers) {
       if (reader.users > 0) continue;
       this.readers.delete(segment);
-      void reader.handle.then(handle => handle.close());
+      void closeReader(reader);
       return;
     }
   }
 
+  /** A file that is being read is closed by its last reader. */
   async close(): Promise<void> {
-    const handles = [...this.readers.values()].map(reader => reader.handle);
+    this.closed = true;
+    for (const reader of this.readers.values()) if (reader.users === 0) await closeReader(reader);
     this.readers.clear();
-    for (const handle of handles) await (await handle).close();
   }
+}
 
-  /** Drops segment files that were begun and never finished. */
-  async removeUnfinished(): Promise<void> {
-    for (const name of await readdir(this.directory)) {
-      if (name.endsWith('.new')) await rm(join(this.directory, name));
-    }
-  }
+async function closeReader(reader: Reader): Promise<void> {
+  const handle = await reader.handle.catch(() => undefined);
+  await handle?.close();
 }
 
 export function endOf(segment: Segment | undefined): number {

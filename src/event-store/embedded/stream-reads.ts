@@ -1,5 +1,6 @@
 /** Reads of one stream and of `$all`, both ways. A read sees what was durable when it began, truncated as it is now. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { UnavailableError } from '../../errors.ts';
 import { BadEventStoreRequestError, CorruptLogError, StreamDeletedError, StreamNotFoundError } from '../errors.ts';
 import { checkName } from './appender.ts';
 import { TOMBSTONE } from './record.ts';
@@ -17,12 +18,27 @@ export class StreamReads {
   private readonly reader: LogReader;
   private readonly durableEnd: () => number;
   private readonly now: () => number;
+  /** Aborts when the store closes. */
+  private readonly closing: AbortSignal;
 
-  constructor(streams: StreamTable, reader: LogReader, durableEnd: () => number, now: () => number) {
-    this.streams = streams;
-    this.reader = reader;
-    this.durableEnd = durableEnd;
-    this.now = now;
+  constructor(parts: {
+    streams: StreamTable;
+    reader: LogReader;
+    durableEnd: () => number;
+    now: () => number;
+    closing: AbortSignal;
+  }) {
+    this.streams = parts.streams;
+    this.reader = parts.reader;
+    this.durableEnd = parts.durableEnd;
+    this.now = parts.now;
+    this.closing = parts.closing;
+  }
+
+  /** Between a read's pages: a read of what is in memory waits for nothing else, and must not hold the loop. */
+  private async turn(): Promise<void> {
+    await nextTurn();
+    if (this.closing.aborted) throw new UnavailableError('The event store was closed during the read.');
   }
 
   async *readStream(name: string, options: ReadStreamOptions): AsyncGenerator<RecordedEvent> {
@@ -46,6 +62,7 @@ export class StreamReads {
         left--;
       }
       next = backwards ? low - 1 : low + count;
+      if (left > 0 && next >= first && next <= head) await this.turn();
     }
   }
 
@@ -81,7 +98,7 @@ export class StreamReads {
     const { head, limits, tombstoned } = entry.durable;
     if (tombstoned) return { first: BigInt(head + 1), head: BigInt(head) };
     const first = firstReadable(limits, head);
-    if (limits.maxAgeSeconds === Infinity) return { first: BigInt(first), head: BigInt(head) };
+    if (limits.maxAgeSeconds === Infinity || first > head) return { first: BigInt(first), head: BigInt(head) };
     for await (const event of this.readStream(name, { maxCount: 1 }))
       return { first: event.revision, head: BigInt(head) };
     return { first: BigInt(head + 1), head: BigInt(head) };
@@ -109,7 +126,7 @@ export class StreamReads {
       if (!chunk) return;
       yield chunk.end <= end ? chunk.records : chunk.records.filter(record => record.positionNumber < end);
       next = chunk.end;
-      await nextTurn(); // A scan of what is in memory waits for nothing else, and must not hold the loop.
+      await this.turn();
     }
   }
 
@@ -122,6 +139,7 @@ export class StreamReads {
       if (!chunk) return;
       yield chunk.records;
       before = chunk.start;
+      await this.turn();
     }
   }
 }
@@ -138,8 +156,8 @@ function startRevision(options: ReadStreamOptions, head: number): number {
 }
 
 function checkMaxCount(maxCount: number | undefined): void {
-  if (maxCount !== undefined && !(maxCount >= 1)) {
-    throw new BadEventStoreRequestError('maxCount', 'A read asks for at least one event.');
+  if (maxCount !== undefined && !(maxCount >= 1 && (Number.isInteger(maxCount) || maxCount === Infinity))) {
+    throw new BadEventStoreRequestError('maxCount', 'A read asks for a whole number of events, at least one.');
   }
 }
 

@@ -66,6 +66,8 @@ export class StreamTable {
   private readonly index: LogIndex;
   private readonly halfMax: number;
   private young = new Map<string, StreamEntry>();
+  /** The young half is full at so many entries: those that must stay do not count, or each new one would age it. */
+  private youngMax: number;
   private old = new Map<string, StreamEntry>();
   private nextNo: number;
   /** Positions held for the next flush, over all streams. */
@@ -76,6 +78,7 @@ export class StreamTable {
   constructor(index: LogIndex, entriesMax: number) {
     this.index = index;
     this.halfMax = Math.max(1, Math.ceil(entriesMax / 2));
+    this.youngMax = this.halfMax;
     this.nextNo = index.nextNo;
   }
 
@@ -106,7 +109,7 @@ export class StreamTable {
   }
 
   private keep(entry: StreamEntry): StreamEntry {
-    if (this.young.size >= this.halfMax) this.age();
+    if (this.young.size >= this.youngMax) this.age();
     this.young.set(entry.name, entry);
     return entry;
   }
@@ -117,6 +120,7 @@ export class StreamTable {
     this.old = this.young;
     this.young = new Map();
     for (const entry of dropped.values()) if (!entry.evictable) this.young.set(entry.name, entry);
+    this.youngMax = this.young.size + this.halfMax;
   }
 
   recordDurable(entry: StreamEntry, revision: number, position: number): void {

@@ -51,18 +51,22 @@ export class Subscriptions {
       let next = await this.startOf(options.after);
       let behind = true;
       let considered = 0;
-      while (!wake.aborted) {
-        if (next >= this.durableEnd()) {
+      while (!wake.aborted()) {
+        // A new segment without a record moves the end by its header, and there is nothing to read behind `next` yet.
+        const fromMemory = this.reader.inMemory(next);
+        const chunk = next < this.durableEnd() ? await this.reader.chunkFrom(next) : undefined;
+        if (!chunk) {
           if (behind) yield { kind: 'caught-up' };
           behind = false;
           await wake.wait();
           continue;
         }
-        if (!this.reader.inMemory(next)) behind = true;
-        const chunk = await this.reader.chunkFrom(next);
-        if (!chunk) continue;
+        if (!fromMemory) behind = true;
         next = chunk.end;
-        yield* messages(chunk.records.filter(passes));
+        for (const message of messages(chunk.records.filter(passes))) {
+          yield message;
+          if (wake.aborted()) return;
+        }
         considered += chunk.records.length;
         const last = chunk.records.at(-1);
         if (considered >= checkpointEvery && last) {
@@ -93,7 +97,7 @@ export class Subscriptions {
     let live = false;
     const wake = new Wake([options.signal, this.closing], listener => this.listenTo(name, listener));
     try {
-      while (!wake.aborted) {
+      while (!wake.aborted()) {
         const entry = this.streams.open(name);
         const { head, limits, tombstoned } = entry.durable;
         if (!tombstoned && limits.truncateBefore !== Infinity) next = Math.max(next, firstReadable(limits, head));
@@ -103,6 +107,7 @@ export class Subscriptions {
           if (to < head) behind = true;
           next = to + 1;
           yield* messages(page);
+          if (to < head) await nextTurn();
           continue;
         }
         if (tombstoned) {
@@ -159,7 +164,7 @@ class Wake {
     this.stopListening = listen(this.ring);
   }
 
-  get aborted(): boolean {
+  aborted(): boolean {
     return this.signals.some(signal => signal.aborted);
   }
 

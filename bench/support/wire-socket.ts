@@ -1,0 +1,147 @@
+/**
+ * A WebSocket client that costs next to nothing: a TCP socket, an upgrade written by hand, and whole frames handed out
+ * as bytes. All sockets of a process read into one buffer.
+ */
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+
+/** Where a benchmark's server takes sockets, and what it wants to see in the upgrade. */
+export interface WireAddress {
+  readonly port: number;
+  readonly path: string;
+  readonly protocol?: string;
+  readonly authorization?: string;
+}
+
+const OPCODE_TEXT = 0x1;
+const OPCODE_CLOSE = 0x8;
+const OPCODE_PING = 0x9;
+const OPCODE_PONG = 0xa;
+const READ_BUFFER = Buffer.allocUnsafeSlow(262_144);
+const NOTHING = Buffer.alloc(0);
+
+export class WireSocket {
+  /** Called with each text frame's payload; the bytes are gone after it returns. */
+  onText: (payload: Buffer) => void = () => undefined;
+  private readonly socket: Socket;
+  private readonly upgraded: Promise<void>;
+  private resolveUpgraded: () => void = () => undefined;
+  private rejectUpgraded: (error: Error) => void = () => undefined;
+  private isUpgraded = false;
+  private closing = false;
+  private rest: Buffer = NOTHING;
+
+  private constructor(address: WireAddress) {
+    this.upgraded = new Promise((resolve, reject) => {
+      this.resolveUpgraded = resolve;
+      this.rejectUpgraded = reject;
+    });
+    this.socket = connect({
+      ...{ host: '127.0.0.1', port: address.port, noDelay: true },
+      onread: {
+        buffer: READ_BUFFER,
+        callback: size => {
+          this.take(READ_BUFFER.subarray(0, size));
+          return true;
+        },
+      },
+    });
+    this.socket.on('error', error => {
+      this.fail(error);
+    });
+    this.socket.on('close', () => {
+      if (!this.closing) this.fail(new Error('The server closed a socket.'));
+    });
+    this.socket.write(upgradeRequest(address));
+  }
+
+  /** Resolves once the upgrade is through. A socket that ends later on its own throws: every figure would be void. */
+  static async open(address: WireAddress, onText: (payload: Buffer) => void): Promise<WireSocket> {
+    const socket = new WireSocket(address);
+    socket.onText = onText;
+    await socket.upgraded;
+    return socket;
+  }
+
+  sendText(text: string): void {
+    this.socket.write(maskedFrame(OPCODE_TEXT, Buffer.from(text)));
+  }
+
+  close(): void {
+    this.closing = true;
+    this.socket.destroy();
+  }
+
+  private fail(error: Error): void {
+    if (this.isUpgraded) throw error;
+    this.rejectUpgraded(error);
+  }
+
+  private take(bytes: Buffer): void {
+    let data = this.rest.length > 0 ? Buffer.concat([this.rest, bytes]) : bytes;
+    this.rest = NOTHING;
+    if (!this.isUpgraded) {
+      const end = data.indexOf('\r\n\r\n');
+      if (end >= 0) {
+        const status = data.subarray(0, 12).toString('latin1');
+        if (status !== 'HTTP/1.1 101') throw new Error(`The upgrade was answered ${status}.`);
+        this.isUpgraded = true;
+        this.resolveUpgraded();
+        data = data.subarray(end + 4);
+      }
+    }
+    const taken = this.isUpgraded ? this.takeFrames(data) : 0;
+    if (taken < data.length) this.rest = Buffer.from(data.subarray(taken));
+  }
+
+  /** How many bytes were whole frames. */
+  private takeFrames(data: Buffer): number {
+    let at = 0;
+    while (data.length - at >= 2) {
+      const opcode = (data[at] ?? 0) & 0x0f;
+      let length = data[at + 1] ?? 0;
+      let head = 2;
+      if (length >= 126) {
+        head = length === 126 ? 4 : 10;
+        if (data.length - at < head) break;
+        length = head === 4 ? data.readUInt16BE(at + 2) : Number(data.readBigUInt64BE(at + 2));
+      }
+      const end = at + head + length;
+      if (end > data.length) break;
+      const payload = data.subarray(at + head, end);
+      if (opcode === OPCODE_TEXT) this.onText(payload);
+      else if (opcode === OPCODE_PING) this.socket.write(maskedFrame(OPCODE_PONG, payload));
+      else if (opcode === OPCODE_CLOSE) throw new Error(`The server ended a socket: ${payload.toString('latin1')}`);
+      else throw new Error(`A frame of opcode ${opcode} came.`);
+      at = end;
+    }
+    return at;
+  }
+}
+
+function upgradeRequest({ port, path, protocol, authorization }: WireAddress): string {
+  const lines = [
+    `GET ${path} HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+  ];
+  if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
+  if (authorization !== undefined) lines.push(`Authorization: ${authorization}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** Clients must mask (RFC 6455, 5.3); a mask of zeros leaves the payload as it is. */
+function maskedFrame(opcode: number, payload: Buffer): Buffer {
+  const { length } = payload;
+  const head = Buffer.alloc(length < 126 ? 6 : 8);
+  head[0] = 0x80 | opcode;
+  if (length < 126) head[1] = 0x80 | length;
+  else if (length < 65_536) {
+    head[1] = 0x80 | 126;
+    head.writeUInt16BE(length, 2);
+  } else throw new RangeError('A benchmark sends no such frames.');
+  return Buffer.concat([head, payload]);
+}
