@@ -1,14 +1,16 @@
 /**
- * Tokens: JWTs signed with HS256 under one secret. The only file that knows how a token is signed or checked; the
- * gateway, the HTTP routes and the CLI see `Claims`.
+ * Tokens: JWTs, their claims, and the way to sign and check them with HS256 under one secret; those that somebody else
+ * signs are checked in key-sets.ts. The gateway, the HTTP routes and the CLI see `Claims`.
  */
 import { createSecretKey } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
+import type { JWTVerifyOptions } from 'jose';
 import { z } from 'zod';
 import type { Claims } from '../domain/claims.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Role } from '../domain/decider.ts';
 import { TENANT_PATTERN } from '../domain/stream-name.ts';
+import { UnavailableError } from '../errors.ts';
 
 /** HS256 wants a key of at least the hash's own size (RFC 7518, section 3.2). */
 export const TOKEN_SECRET_BYTES_MIN = 32;
@@ -37,25 +39,47 @@ export type TokenVerdict =
   /** `message` says what is wrong with the token and never repeats any of it. */
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** Never rejects: a token that cannot be read is `invalid`. */
+/** A token that cannot be read is `invalid`. @throws UnavailableError what it is checked against cannot be read now */
 export type VerifyToken = (token: string) => Promise<TokenVerdict>;
 
-/** No tolerance for clocks that differ: `exp` is required, and over at its second. */
-export function createTokenVerifier(options: { readonly secret: Uint8Array; readonly clock: Clock }): VerifyToken {
-  const key = createSecretKey(options.secret);
+export interface TokenConditions {
+  readonly clock: Clock;
+  /** The `iss` and the `aud` that a token must have; undefined: any. */
+  readonly issuer?: string | undefined;
+  readonly audience?: string | undefined;
+}
+
+export function createTokenVerifier({
+  secret,
+  ...conditions
+}: TokenConditions & { readonly secret: Uint8Array }): VerifyToken {
+  const key = createSecretKey(secret);
+  return createVerifier(conditions, (token, options) =>
+    jwtVerify(token, key, { ...options, algorithms: ['HS256'] }),
+  );
+}
+
+/**
+ * What holds whatever a token is signed with. No tolerance for clocks that differ: `exp` is required, and over at its
+ * second.
+ */
+export function createVerifier(
+  { clock, issuer, audience }: TokenConditions,
+  verifySignature: (token: string, options: JWTVerifyOptions) => Promise<{ readonly payload: unknown }>,
+): VerifyToken {
+  const conditions = {
+    ...{ requiredClaims: ['exp'], clockTolerance: 0 },
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience }),
+  };
   return async token => {
     if (token.length > TOKEN_BYTES_MAX)
       return { kind: 'invalid', message: `a token is at most ${TOKEN_BYTES_MAX} bytes` };
     let payload: unknown;
     try {
-      const verified = await jwtVerify(token, key, {
-        algorithms: ['HS256'],
-        requiredClaims: ['exp'],
-        clockTolerance: 0,
-        currentDate: new Date(options.clock.now()),
-      });
-      payload = verified.payload;
+      ({ payload } = await verifySignature(token, { ...conditions, currentDate: new Date(clock.now()) }));
     } catch (error) {
+      if (error instanceof UnavailableError) throw error;
       if (error instanceof errors.JWTExpired) return { kind: 'expired' };
       return { kind: 'invalid', message: error instanceof errors.JOSEError ? error.message : 'not a token' };
     }

@@ -6,21 +6,27 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { createConversationCommands } from '../commands/conversation-commands.ts';
-import type { ConversationCommands } from '../commands/commands.ts';
+import type { CommandHandler } from '../commands/command-handler.ts';
 import { createTenantKeys } from '../commands/derived-ids.ts';
+import { createTenantCommands } from '../commands/tenant-commands.ts';
 import { createImporter } from '../commands/import.ts';
 import { splitLines } from '../commands/import-lines.ts';
 import type { Config } from '../config/settings.ts';
 import { lockFolder } from '../data-folder/lock.ts';
 import type { FolderLock } from '../data-folder/lock.ts';
 import type { Clock } from '../domain/clock.ts';
+import type { ConversationCommand } from '../domain/conversation/commands.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
+import type { ConversationState } from '../domain/conversation/state.ts';
+import type { TenantCommand } from '../domain/tenant/commands.ts';
+import type { TenantEvent } from '../domain/tenant/events.ts';
+import type { TenantState } from '../domain/tenant/state.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog } from '../event-store/log-identity.ts';
 import type { RunImport } from '../http/imports.ts';
 import { plainCodec } from '../keyring/codec.plain.ts';
-import { createConversationSerializer } from '../schemas/aggregate-serializers.ts';
+import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { openRootSecret } from './secrets.ts';
@@ -33,7 +39,9 @@ const QUIET_BYTES_MAX = 16_777_216;
 export interface Engine {
   readonly store: EventStore;
   readonly serializer: EventSerializer<ConversationEvent>;
-  readonly commands: ConversationCommands;
+  readonly commands: CommandHandler<ConversationCommand, ConversationState>;
+  readonly tenants: CommandHandler<TenantCommand, TenantState>;
+  readonly tenantSerializer: EventSerializer<TenantEvent>;
   readonly runImport: RunImport;
   /** The log's own id. */
   readonly log: string;
@@ -49,10 +57,12 @@ export interface EngineOptions {
   readonly command: string;
   /** The folder was taken by another process: nothing may be written any more. */
   readonly onLost: () => void;
+  /** What stands between the store and everything that appends to it: a measure. */
+  readonly observeStore?: (store: EventStore) => EventStore;
 }
 
 /** @throws FolderLockedError, CorruptLogError, ForeignCodecError, CliFailure, UnavailableError */
-export async function openEngine({ config, logger, command, onLost }: EngineOptions): Promise<Engine> {
+export async function openEngine({ config, logger, command, onLost, observeStore }: EngineOptions): Promise<Engine> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(config.DATA_DIR, {
     command,
@@ -85,7 +95,7 @@ export async function openEngine({ config, logger, command, onLost }: EngineOpti
       },
     });
     const { log } = await identifyLog(store, { codec: plainCodec, newId: uuidv7, clock: systemClock });
-    return compose(config, store, rootSecret, { log, lock });
+    return compose(config, observeStore?.(store) ?? store, rootSecret, { log, lock });
   } catch (error) {
     await store?.close();
     await lock.release();
@@ -101,20 +111,21 @@ function compose(
 ): Engine {
   const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret });
-  const commands = createConversationCommands({
-    ...{ store, serializer, keys, clock: systemClock },
-    limits: {
-      queueLengthMax: config.COMMAND_QUEUE_LENGTH_MAX,
-      commandsInFlightMax: config.COMMANDS_IN_FLIGHT_MAX,
-      foldsMax: config.FOLDS_CACHED_MAX,
-      foldedEventsMax: config.FOLDED_EVENTS_CACHED_MAX,
-      conflictRetriesMax: config.CONFLICT_RETRIES_MAX,
-      conflictDelayMs: config.CONFLICT_DELAY_MS,
-    },
-  });
+  const limits = {
+    queueLengthMax: config.COMMAND_QUEUE_LENGTH_MAX,
+    commandsInFlightMax: config.COMMANDS_IN_FLIGHT_MAX,
+    foldsMax: config.FOLDS_CACHED_MAX,
+    foldedEventsMax: config.FOLDED_EVENTS_CACHED_MAX,
+    conflictRetriesMax: config.CONFLICT_RETRIES_MAX,
+    conflictDelayMs: config.CONFLICT_DELAY_MS,
+  };
+  const shared = { store, keys, limits, clock: systemClock };
+  const commands = createConversationCommands({ ...shared, serializer });
+  const tenantSerializer = createTenantSerializer({ codec: plainCodec });
+  const tenants = createTenantCommands({ ...shared, serializer: tenantSerializer });
   const importer = createImporter({ commands, keys });
   return {
-    ...{ store, serializer, commands, log, lock },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock },
     runImport: (bytes, { tenant, by }) =>
       importer.run(splitLines(bytes, config.IMPORT_LINE_BYTES_MAX), {
         ...{ tenant, by },

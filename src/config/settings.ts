@@ -4,6 +4,7 @@
  * file's content, trimmed) and, unless it is a secret, as a flag (`--http-port`).
  */
 import { isIP } from 'node:net';
+import { isKeySetUrl } from '../auth/key-sets.ts';
 import { TOKEN_SECRET_BYTES_MIN } from '../auth/tokens.ts';
 import { COMMAND_LIMITS } from '../commands/command-handler.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../gateway/limits.ts';
@@ -57,7 +58,7 @@ export const SETTINGS = {
     unit: 'port',
     min: 0,
     max: 65_535,
-    meaning: 'Port of HTTP: the page, health and imports. 0: any free one.',
+    meaning: 'Port of HTTP: the API, its documentation, the page, health and metrics. 0: any free one.',
     example: '3000',
   }),
   GATEWAY_PORT: integer({
@@ -71,17 +72,17 @@ export const SETTINGS = {
   }),
   HOST: optionalText({
     group: 'Server',
-    absent: '0.0.0.0 with a configured JWT_SECRET, else 127.0.0.1',
+    absent: '0.0.0.0 with a configured JWT_SECRET or JWKS_URL, else 127.0.0.1',
     shape: 'an IP address of this machine',
     accepts: address => isIP(address) !== 0,
-    meaning: 'Address both ports listen on. Without a configured JWT_SECRET it must be a loopback address.',
+    meaning: 'Address both ports listen on. Without a configured JWT_SECRET or JWKS_URL it must be a loopback address.',
     example: '127.0.0.1',
   }),
   NODE_ENV: text({
     group: 'Server',
     fallback: 'development',
     shape: 'a word',
-    meaning: 'In `production` a missing JWT_SECRET is an error.',
+    meaning: 'In `production` it is an error where neither JWT_SECRET nor JWKS_URL is set.',
     example: 'production',
   }),
   LOG_LEVEL: choice({
@@ -112,6 +113,38 @@ export const SETTINGS = {
     absent: 'made in DATA_DIR/root-secret',
     meaning: 'Keys digests and derived ids for the life of the log: never change it, and back it up with the log.',
     example: 'the output of `openssl rand -base64 48`',
+  }),
+  JWKS_URL: optionalText({
+    group: 'Access',
+    absent: 'tokens are checked with JWT_SECRET',
+    shape: 'an https URL, or an http one of a loopback address',
+    accepts: isKeySetUrl,
+    meaning:
+      'Where the keys stand that tokens are signed with by somebody else (RS, PS, ES, EdDSA). Read again when a token names a new key. Not together with JWT_SECRET.',
+    example: 'https://login.example.com/.well-known/jwks.json',
+  }),
+  JWT_ISSUER: optionalText({
+    group: 'Access',
+    absent: 'any',
+    shape: 'the `iss` of tokens',
+    accepts: value => value.length <= 1_000,
+    meaning: 'Tokens of another issuer are refused.',
+    example: 'https://login.example.com/',
+  }),
+  JWT_AUDIENCE: optionalText({
+    group: 'Access',
+    absent: 'any',
+    shape: 'an `aud` of tokens',
+    accepts: value => value.length <= 1_000,
+    meaning: 'Tokens for another audience are refused. Set it where the issuer signs for others too.',
+    example: 'verbatim',
+  }),
+  METRICS_TOKEN: secret({
+    group: 'Access',
+    charactersMin: 16,
+    absent: 'only this machine reads /metrics',
+    meaning: 'Whoever names it as bearer token reads /metrics.',
+    example: 'the output of `openssl rand -base64 24`',
   }),
   GATEWAY_PUBLIC_URL: optionalUrl({
     group: 'Access',
@@ -311,6 +344,20 @@ export const SETTINGS = {
   ),
 
   HTTP_BODY_BYTES_MAX: bound('HTTP', 64 * KIB, 'bytes', [1 * KIB, 16 * MIB], 'Body of a request other than an import.'),
+  HTTP_REQUESTS_PER_SECOND_MAX: bound(
+    'HTTP',
+    100,
+    'requests/s',
+    [1, 1_000_000],
+    'Requests a second that one user or API key may make to this node.',
+  ),
+  HTTP_TENANT_REQUESTS_PER_SECOND_MAX: bound(
+    'HTTP',
+    1_000,
+    'requests/s',
+    [1, 1_000_000],
+    'Requests a second that all of one tenant may make to this node.',
+  ),
   HTTP_IDLE_TIMEOUT_MS: bound(
     'HTTP',
     60_000,
@@ -346,7 +393,7 @@ export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 /** Planned, and not built: setting one stops the start rather than being ignored. */
-export const NOT_SUPPORTED_YET: readonly string[] = ['EVENTSTORE_URL', 'MONGODB_URL', 'REDIS_URL', 'JWKS_URL', 'ROLES'];
+export const NOT_SUPPORTED_YET: readonly string[] = ['EVENTSTORE_URL', 'MONGODB_URL', 'REDIS_URL', 'ROLES'];
 
 export type Config = {
   readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer Value> ? Value : never;

@@ -9,4 +9,6 @@ export interface Claims {
   readonly rooms: readonly string[];
   /** When the token expires, ms since 1970. */
   readonly expiresAt: number;
+  /** The id of the API key they came with, if it was one: it may be revoked before they expire. */
+  readonly apiKey?: string | undefined;
 }

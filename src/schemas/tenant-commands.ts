@@ -4,9 +4,15 @@ import type { TenantCommand } from '../domain/tenant/commands.ts';
 import { opaqueId, textUpTo } from './text.ts';
 
 const REASON_UNITS_MAX = 1_000;
+const KEY_NAME_UNITS_MAX = 100;
+
+export const apiKeyName = textUpTo(KEY_NAME_UNITS_MAX).min(1);
+export const apiKeyRole = z.enum(['agent', 'supervisor', 'auditor', 'bot', 'service']);
 
 export const tenantCommandSchemas = {
   EraseSubject: z.object({ subject: opaqueId, reason: textUpTo(REASON_UNITS_MAX).min(1) }),
+  CreateApiKey: z.object({ keyId: opaqueId, name: apiKeyName, role: apiKeyRole, hash: z.string() }),
+  RevokeApiKey: z.object({ keyId: opaqueId }),
 } as const satisfies {
   [Type in TenantCommand['type']]: z.ZodType<Extract<TenantCommand, { type: Type }>['data']>;
 };
