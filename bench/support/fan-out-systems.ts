@@ -10,7 +10,9 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { RecordedEvent } from '../../src/event-store/event-store.ts';
 import { view } from '../../src/domain/conversation/view.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer, type EventSerializer } from '../../src/schemas/event-serializer.ts';
+import type { ConversationEvent } from '../../src/domain/conversation/events.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
+import type { EventSerializer } from '../../src/schemas/event-serializer.ts';
 import { startGateway, TENANT } from './gateway.ts';
 import { StubEventStore } from './stub-event-store.ts';
 import type { WireAddress } from './wire-socket.ts';
@@ -48,18 +50,19 @@ const TEXT_BYTES = 200;
 
 /** Bursts of a conversation as its stream holds them. */
 export class Conversation {
-  private readonly serializer: EventSerializer;
+  private readonly serializer: EventSerializer<ConversationEvent>;
   private readonly template: Promise<RecordedEvent>;
   private next = 0n;
 
   constructor() {
-    this.serializer = createEventSerializer({ codec: plainCodec });
+    this.serializer = createConversationSerializer({ codec: plainCodec });
     this.template = this.first();
   }
 
   private async first(): Promise<RecordedEvent> {
     const text = `I built the vanilla kernel and it panics on boot. ${MARKER}`.padEnd(TEXT_BYTES, ' What now?');
     const [event] = await this.serializer.toEventData({
+      stream: `conversation-${TENANT}.${CONVERSATION}`,
       events: [{ type: 'MessagePosted', data: { seq: 17, text, format: 'plain', attachments: [] } }],
       ids: [randomUUID()],
       envelope: {
@@ -97,7 +100,7 @@ async function verbatim(): Promise<FanOutSystem> {
   };
 }
 
-const serializer = createEventSerializer({ codec: plainCodec });
+const serializer = createConversationSerializer({ codec: plainCodec });
 
 async function wireForms(burst: readonly RecordedEvent[]): Promise<object[]> {
   return (await serializer.open(burst)).map(recorded => view(recorded, 'staff') ?? {});

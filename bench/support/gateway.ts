@@ -9,7 +9,7 @@ import { createGateway, SOCKET_PATH, SUBPROTOCOL } from '../../src/gateway/gatew
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
-import { createEventSerializer } from '../../src/schemas/event-serializer.ts';
+import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import type { WireAddress } from './wire-socket.ts';
 
@@ -24,7 +24,7 @@ export interface BenchGateway {
 export async function startGateway(store: EventStore): Promise<BenchGateway> {
   const clock = { now: () => Date.now() };
   const secret = randomBytes(32);
-  const serializer = createEventSerializer({ codec: plainCodec });
+  const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret: randomBytes(32) });
   const gateway = await createGateway({
     ...{ host: '127.0.0.1', port: 0, listen: listenUWebSockets, store, serializer, clock },

@@ -149,7 +149,7 @@ class Handler<Command extends DomainEvent, Event extends DomainEvent, State> imp
     const ids = events.map((_, index) => eventId(stream, commandId, digest, index));
     const envelope = envelopeOf(request, digest, decision);
     const subjects = this.aggregate.subjectsOf(events, folded.state, request);
-    const eventData = await this.options.serializer.toEventData({ events, ids, envelope, subjects });
+    const eventData = await this.options.serializer.toEventData({ stream, events, ids, envelope, subjects });
     const result = await this.tryAppend(stream, eventData, folded.revision);
     if (result === undefined) return undefined;
     const { revision: last, position } = result;

@@ -11,26 +11,30 @@ export interface SealField {
   readonly subject: string;
 }
 
-export interface Unsealed {
+/** Where an event stands: what is sealed there opens nowhere else. */
+export interface SealPlace {
   readonly tenant: string;
+  readonly stream: string;
+  /** The event's id. */
+  readonly id: string;
+}
+
+export interface Unsealed extends SealPlace {
   /** The event's data, as JSON will hold it. Not changed: sealing makes a copy. */
   readonly data: object;
   readonly fields: readonly SealField[];
 }
 
-export interface Sealed {
-  readonly tenant: string;
-  /** Freshly parsed JSON that nobody else holds: opening may change it in place. A sealed value names its own subject. */
+export interface Sealed extends SealPlace {
+  /** Freshly parsed JSON that nobody else holds: opening may change it in place. What is sealed names its own subject. */
   readonly data: object;
-  /** Where sealed values may stand. */
-  readonly paths: readonly (readonly string[])[];
 }
 
 export interface Codec {
-  /** Kept in the log's identity: `plain`, … */
+  /** Kept in the log's identity: `sealed-v1`, … */
   readonly name: string;
   /** Data to store, in the order given. @throws Rejection `erased` where a subject's key was destroyed */
   seal(batch: readonly Unsealed[]): Promise<readonly object[]>;
-  /** Data as it was, in the order given; the value of a field whose key was destroyed reads as erased, without an error. */
+  /** Data as it was, in the order given; a field whose key was destroyed is `null`, without an error. */
   open(batch: readonly Sealed[]): Promise<readonly object[]>;
 }

@@ -21,6 +21,7 @@ export type Subjects = Readonly<Partial<Record<Subject, string>>>;
 
 /** What one command decided, on its way into the log. */
 export interface Decided<Event extends DomainEvent> {
+  readonly stream: string;
   readonly events: readonly Event[];
   /** The id of each event, UUIDs, in the same order. */
   readonly ids: readonly string[];
@@ -44,7 +45,6 @@ interface StoredType {
   readonly schemas: EventSchema;
   readonly number: number;
   readonly fields: readonly PersonalField[];
-  readonly paths: readonly (readonly string[])[];
 }
 
 type StoredTypes = ReadonlyMap<string, StoredType>;
@@ -53,9 +53,7 @@ function storedTypesOf(eventSchemas: Readonly<Record<string, EventSchema>>): Sto
   return new Map(
     Object.entries(eventSchemas).map(([type, schemas]) => {
       const fields = personalFields(schemas.current);
-      const everywhere = [...fields, ...schemas.older.flatMap(({ schema }) => personalFields(schema))];
-      const paths = new Map(everywhere.map(({ path }) => [path.join('.'), path]));
-      return [type, { schemas, number: schemas.older.length + 1, fields, paths: [...paths.values()] }];
+      return [type, { schemas, number: schemas.older.length + 1, fields }];
     }),
   );
 }
@@ -72,10 +70,12 @@ export function createEventSerializer<Event extends DomainEvent>({
   return {
     codec,
 
-    async toEventData({ events, ids, envelope, subjects }) {
+    async toEventData({ stream, events, ids, envelope, subjects }) {
       const sealed = await codec.seal(
-        events.map(({ type, data }) => ({
+        events.map(({ type, data }, i) => ({
           tenant: envelope.tenant,
+          stream,
+          id: ids[i] ?? missing('event id', i),
           data,
           fields: sealFields(storedType(type), subjects),
         })),
@@ -127,8 +127,9 @@ interface Parsed {
   readonly envelope: StoredEnvelope;
   readonly at: number;
   readonly tenant: string;
+  readonly id: string;
+  readonly stream: string;
   readonly data: object;
-  readonly paths: readonly (readonly string[])[];
 }
 
 function parse(recorded: RecordedEvent, types: StoredTypes): Parsed {
@@ -141,7 +142,7 @@ function parse(recorded: RecordedEvent, types: StoredTypes): Parsed {
   if (stored === undefined || envelope.schema > stored.number)
     throw new UnknownSchemaError(stream, revision, type, envelope.schema, stored?.number ?? 0);
   const data = parseObject(recorded, recorded.data, 'data');
-  return { recorded, stored, envelope, at, tenant: envelope.tenant, data, paths: stored.paths };
+  return { recorded, stored, envelope, at, tenant: envelope.tenant, id: recorded.id, stream, data };
 }
 
 function isActor(actor: unknown): boolean {

@@ -1,0 +1,104 @@
+/**
+ * The files of the embedded keyring: `keys.<generation>.mdb` in a folder of their own, of which the highest generation
+ * counts. A rewrite makes the next generation beside the present one and gives it its name when it is whole and on
+ * disk; what is left behind is overwritten before it is deleted, at once or, after a crash, at the next opening.
+ */
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const NAME = /^keys\.(\d{1,15})\.mdb$/;
+const WIPE_BYTES = 1_048_576;
+
+/** The log has begun and its keyring is not there: a new one would open nothing of it. */
+export class KeyringMissingError extends Error {
+  override readonly name = 'KeyringMissingError';
+  constructor(directory: string) {
+    super(
+      `${directory} holds no keyring, and the log was begun with one: nothing personal in it can be read without. ` +
+        'Restore the folder from a backup of the same log.',
+    );
+  }
+}
+
+export class KeyringFiles {
+  private readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  path(generation: number): string {
+    return join(this.directory, `keys.${generation}.mdb`);
+  }
+
+  /** Where the next generation is written before it has a name. */
+  draft(generation: number): string {
+    return join(this.directory, `keys.${generation}.draft`);
+  }
+
+  /** The generation that counts; undefined where there is none. Everything else in the folder is wiped. */
+  async settle(): Promise<number | undefined> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    const names = await readdir(this.directory);
+    const generations = names.flatMap(name => Number(NAME.exec(name)?.[1] ?? []));
+    const highest = generations.length === 0 ? undefined : Math.max(...generations);
+    const kept = highest === undefined ? undefined : this.path(highest);
+    for (const name of names) {
+      const path = join(this.directory, name);
+      if (path !== kept) await wipe(path);
+    }
+    await syncFile(this.directory);
+    return highest;
+  }
+
+  /** Of a rewrite that failed. */
+  discardDraft(generation: number): Promise<void> {
+    return wipe(this.draft(generation));
+  }
+
+  /** Gives a written draft its name, durably. */
+  async publish(generation: number): Promise<void> {
+    await syncFile(this.draft(generation));
+    await rename(this.draft(generation), this.path(generation));
+    await syncFile(this.directory);
+  }
+
+  async wipe(generation: number): Promise<void> {
+    await wipe(this.path(generation));
+    await wipe(`${this.path(generation)}-lock`);
+    await syncFile(this.directory);
+  }
+
+  /** Makes the names in the folder durable. */
+  sync(): Promise<void> {
+    return syncFile(this.directory);
+  }
+}
+
+/** A file that is only unlinked stays readable on the disk; one that is overwritten first does not, where the disk writes in place. */
+async function wipe(path: string): Promise<void> {
+  const file = await open(path, 'r+').catch(ignoreMissing);
+  if (file === undefined) return;
+  try {
+    const { size } = await file.stat();
+    const zeros = Buffer.alloc(Math.min(size, WIPE_BYTES));
+    for (let at = 0; at < size; at += zeros.length) await file.write(zeros, 0, Math.min(zeros.length, size - at), at);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rm(path, { force: true });
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+}

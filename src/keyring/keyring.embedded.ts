@@ -1,0 +1,219 @@
+/**
+ * The keyring in lmdb, an environment of its own. Rows of `keys`: tenant LF subject -> a byte for the kind and, while
+ * there is one, the key. What is made in one turn is committed together, synced before anybody gets it.
+ *
+ * lmdb frees pages without clearing them, so a row that was deleted stays readable in the file. So destroying is
+ * (1) a transaction that leaves the mark in place of the key and notes that this file is to be replaced, (2) a compacting
+ * copy, which takes only live rows along, into the next generation (keyring-files.ts), (3) wiping the old file. After a
+ * crash between 1 and 3, opening finishes the rest.
+ */
+import { randomBytes } from 'node:crypto';
+import { open } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
+import { KeyringFiles, KeyringMissingError } from './keyring-files.ts';
+import { KEY_BYTES, subjectName } from './keyring.ts';
+import type { Keyring, SubjectId, SubjectKey } from './keyring.ts';
+
+/** Larger transactions make lmdb's free list crawl. */
+const TRANSACTION_ROWS_MAX = 256;
+const KIND_ERASED = 0;
+const KIND_KEY = 1;
+/** The generation whose file holds destroyed keys in its free pages. */
+const TO_REPLACE = Buffer.from('toReplace');
+
+export interface EmbeddedKeyringOptions {
+  readonly directory: string;
+  /** Whether it may be a new one: only where nothing has been sealed yet. */
+  readonly mayBegin: boolean;
+}
+
+/** @throws KeyringMissingError */
+export async function openEmbeddedKeyring({ directory, mayBegin }: EmbeddedKeyringOptions): Promise<Keyring> {
+  const files = new KeyringFiles(directory);
+  const present = await files.settle();
+  if (present === undefined && !mayBegin) throw new KeyringMissingError(directory);
+  const generation = present ?? 1;
+  const environment = openEnvironment(files.path(generation));
+  if (present === undefined) await files.sync();
+  const keyring = new EmbeddedKeyring(files, generation, environment);
+  await keyring.finishReplacing();
+  return keyring;
+}
+
+interface Environment {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  readonly keys: Database<Buffer, Buffer>;
+  readonly meta: Database<Buffer, Buffer>;
+}
+
+function openEnvironment(path: string): Environment {
+  const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
+  // Without overlapping syncs a commit resolves, and is visible, only when it is on disk.
+  const root = open<Buffer, Buffer>({ path, noSubdir: true, maxDbs: 2, overlappingSync: false, ...encodings });
+  return {
+    root,
+    keys: root.openDB<Buffer, Buffer>({ name: 'keys', ...encodings }),
+    meta: root.openDB<Buffer, Buffer>({ name: 'meta', ...encodings }),
+  };
+}
+
+/** Names that wait for the turn in which they are all dealt with. */
+interface Gathering<Result> {
+  readonly names: Set<string>;
+  readonly done: Promise<Result>;
+}
+
+class EmbeddedKeyring implements Keyring {
+  private readonly files: KeyringFiles;
+  private generation: number;
+  private environment: Environment;
+  /** Writes take turns. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private making: Gathering<ReadonlyMap<string, SubjectKey>> | undefined;
+  private destroying: Gathering<void> | undefined;
+
+  constructor(files: KeyringFiles, generation: number, environment: Environment) {
+    this.files = files;
+    this.generation = generation;
+    this.environment = environment;
+  }
+
+  find(subjects: readonly SubjectId[]): Promise<readonly (SubjectKey | undefined)[]> {
+    return attempt(() => subjects.map(subject => this.read(subjectName(subject))));
+  }
+
+  async obtain(subjects: readonly SubjectId[]): Promise<readonly SubjectKey[]> {
+    const names = subjects.map(subjectName);
+    const found = names.map(name => this.read(name));
+    const missing = names.filter((_, i) => found[i] === undefined);
+    const made = missing.length === 0 ? undefined : await this.make(missing);
+    return names.map((name, i) => found[i] ?? made?.get(name) ?? notMade());
+  }
+
+  async destroy(subjects: readonly SubjectId[]): Promise<void> {
+    this.destroying ??= this.gather(
+      names => this.destroyNow(names),
+      () => (this.destroying = undefined),
+    );
+    for (const subject of subjects) this.destroying.names.add(subjectName(subject));
+    await this.destroying.done;
+  }
+
+  tenants(): Promise<readonly string[]> {
+    return attempt(() => {
+      const tenants: string[] = [];
+      let start = Buffer.alloc(0);
+      for (;;) {
+        const [first] = this.environment.keys.getKeys({ start, limit: 1 });
+        if (first === undefined) return tenants;
+        const tenant = first.toString().split('\n', 1)[0] ?? '';
+        tenants.push(tenant);
+        // Behind every row of this tenant: the separator's next byte.
+        start = Buffer.from(`${tenant}\u000b`);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.turn;
+    await this.environment.root.close();
+  }
+
+  /** After a crash between a destruction and its rewrite. */
+  async finishReplacing(): Promise<void> {
+    if (this.isToReplace()) await this.inTurn(() => this.replaceFile());
+  }
+
+  private isToReplace(): boolean {
+    return this.environment.meta.get(TO_REPLACE)?.readDoubleLE(0) === this.generation;
+  }
+
+  private read(name: string): SubjectKey | undefined {
+    const row = this.environment.keys.get(Buffer.from(name));
+    if (row === undefined) return undefined;
+    return row[0] === KIND_KEY ? row.subarray(1) : 'erased';
+  }
+
+  private async make(names: readonly string[]): Promise<ReadonlyMap<string, SubjectKey>> {
+    this.making ??= this.gather(
+      names => this.makeNow(names),
+      () => (this.making = undefined),
+    );
+    for (const name of names) this.making.names.add(name);
+    return this.making.done;
+  }
+
+  /** What is asked for until its turn comes is done in one. */
+  private gather<Result>(run: (names: readonly string[]) => Promise<Result>, begun: () => void): Gathering<Result> {
+    const names = new Set<string>();
+    const done = this.inTurn(() => {
+      begun();
+      return run([...names]);
+    });
+    return { names, done };
+  }
+
+  private inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const result = this.turn.then(run);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  private async makeNow(names: readonly string[]): Promise<ReadonlyMap<string, SubjectKey>> {
+    const keys = new Map<string, SubjectKey>();
+    const rows: [string, Buffer][] = [];
+    for (const name of names) {
+      const present = this.read(name);
+      const key = present ?? randomBytes(KEY_BYTES);
+      keys.set(name, key);
+      if (present === undefined) rows.push([name, Buffer.concat([Buffer.of(KIND_KEY), key as Uint8Array])]);
+    }
+    await this.write(rows);
+    return keys;
+  }
+
+  private async destroyNow(names: readonly string[]): Promise<void> {
+    const present = names.filter(name => this.read(name) !== 'erased');
+    // A rewrite that failed before is made up for.
+    if (present.length === 0 && !this.isToReplace()) return;
+    const noted = Buffer.alloc(8);
+    noted.writeDoubleLE(this.generation, 0);
+    // First: rows that are gone must never be without the note.
+    await this.environment.meta.put(TO_REPLACE, noted);
+    await this.write(present.map(name => [name, Buffer.of(KIND_ERASED)]));
+    await this.replaceFile();
+  }
+
+  /** Resolves when the rows are on disk. */
+  private async write(rows: readonly (readonly [string, Buffer])[]): Promise<void> {
+    const { root, keys } = this.environment;
+    for (let at = 0; at < rows.length; at += TRANSACTION_ROWS_MAX)
+      await root.batch(() => {
+        for (const [name, row] of rows.slice(at, at + TRANSACTION_ROWS_MAX)) void keys.put(Buffer.from(name), row);
+      });
+    await root.flushed;
+  }
+
+  private async replaceFile(): Promise<void> {
+    const next = this.generation + 1;
+    await this.files.discardDraft(next);
+    await this.environment.root.backup(this.files.draft(next), true);
+    await this.files.publish(next);
+    const replaced = { environment: this.environment, generation: this.generation };
+    this.environment = openEnvironment(this.files.path(next));
+    this.generation = next;
+    await replaced.environment.root.close();
+    await this.files.wipe(replaced.generation);
+  }
+}
+
+function notMade(): never {
+  throw new Error('The keyring has made no key where one was asked for.');
+}
+
+/** A promise of what is read at once. */
+function attempt<Result>(read: () => Result): Promise<Result> {
+  return new Promise(resolve => {
+    resolve(read());
+  });
+}

@@ -1,0 +1,124 @@
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { KeyCache } from '../../src/keyring/key-cache.ts';
+import { openEmbeddedKeyring } from '../../src/keyring/keyring.embedded.ts';
+import { KeyringMissingError } from '../../src/keyring/keyring-files.ts';
+import type { Keyring, SubjectKey } from '../../src/keyring/keyring.ts';
+import { MemoryKeyring } from '../support/memory-keyring.ts';
+import { specifyKeyring } from './keyring-contract.ts';
+
+specifyKeyring('memory', () => {
+  const keyring = new MemoryKeyring();
+  return Promise.resolve({ keyring, reopen: () => Promise.resolve(keyring), close: () => keyring.close() });
+});
+
+specifyKeyring('memory behind a cache of two keys', () => {
+  const keyring = new KeyCache(new MemoryKeyring(), { keysMax: 2 });
+  return Promise.resolve({ keyring, reopen: () => Promise.resolve(keyring), close: () => keyring.close() });
+});
+
+specifyKeyring('lmdb', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+  let keyring = await openEmbeddedKeyring({ directory, mayBegin: true });
+  return {
+    keyring,
+    reopen: async () => {
+      await keyring.close();
+      keyring = await openEmbeddedKeyring({ directory, mayBegin: false });
+      return keyring;
+    },
+    close: async () => {
+      await keyring.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+});
+
+async function filesWith(directory: string, key: Uint8Array): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await readdir(directory))
+    if ((await readFile(join(directory, name))).includes(Buffer.from(key))) found.push(name);
+  return found;
+}
+
+describe('The embedded keyring', () => {
+  it('has a destroyed key in no file, and every other one still', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+    const keyring = await openEmbeddedKeyring({ directory, mayBegin: true });
+    const subjects = Array.from({ length: 700 }, (_, i) => ({ tenant: 'acme', subject: `subject-${i}` }));
+    const keys = (await keyring.obtain(subjects)) as Uint8Array[];
+    const before = await Promise.all(keys.map(key => filesWith(directory, key)));
+    expect(before.every(files => files.length > 0)).toBe(true);
+    const doomed = (i: number) => i % 7 === 3;
+    await Promise.all(subjects.filter((_, i) => doomed(i)).map(subject => keyring.destroy([subject])));
+    for (const [i, key] of keys.entries()) expect((await filesWith(directory, key)).length > 0).toBe(!doomed(i));
+    await keyring.destroy([{ tenant: 'acme', subject: 'subject-0' }]);
+    expect(await filesWith(directory, keys[0] ?? Buffer.alloc(0))).toEqual([]);
+    expect((await readdir(directory)).filter(name => name.endsWith('.mdb'))).toHaveLength(1);
+    await keyring.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it('is not made anew where the log has begun', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+    await expect(openEmbeddedKeyring({ directory, mayBegin: false })).rejects.toThrow(KeyringMissingError);
+    await rm(directory, { recursive: true });
+  });
+});
+
+describe('The cache of keys', () => {
+  it('asks once for what it holds, holds no more than it may, and forgets what was destroyed', async () => {
+    const asked: string[] = [];
+    class Spied extends MemoryKeyring {
+      override find(...[subjects]: Parameters<MemoryKeyring['find']>): Promise<(SubjectKey | undefined)[]> {
+        asked.push(...subjects.map(({ subject }) => subject));
+        return super.find(subjects);
+      }
+    }
+    const cache = new KeyCache(new Spied(), { keysMax: 2 });
+    const [a, b, c] = ['a', 'b', 'c'].map(subject => ({ tenant: 'acme', subject })) as [Sub, Sub, Sub];
+    await cache.obtain([a, b]);
+    await cache.find([a, b]);
+    expect(asked).toEqual([]);
+    await cache.obtain([c]);
+    expect(cache.stats()).toEqual({ keys: 2 });
+    await cache.find([b, c]);
+    expect(asked).toEqual([]);
+    await cache.find([a]);
+    expect(asked).toEqual(['a']);
+    await cache.destroy([c]);
+    expect(await cache.find([c])).toEqual(['erased']);
+  });
+
+  it('does not keep a key that was asked for before it was destroyed', async () => {
+    const inner: Keyring = new MemoryKeyring();
+    const gate: { open: () => void } = { open: () => undefined };
+    const opened = new Promise<void>(resolve => (gate.open = resolve));
+    const slow: Keyring = {
+      find: async subjects => {
+        const keys = await inner.find(subjects);
+        await opened;
+        return keys;
+      },
+      obtain: subjects => inner.obtain(subjects),
+      destroy: subjects => inner.destroy(subjects),
+      tenants: () => inner.tenants(),
+      close: () => inner.close(),
+    };
+    const ann = { tenant: 'acme', subject: 'ann' };
+    await inner.obtain([ann]);
+    const cache = new KeyCache(slow, { keysMax: 10 });
+    const asking = cache.find([ann]);
+    await cache.destroy([ann]);
+    gate.open();
+    await asking;
+    expect(await cache.find([ann])).toEqual(['erased']);
+  });
+});
+
+interface Sub {
+  readonly tenant: string;
+  readonly subject: string;
+}
