@@ -22,6 +22,8 @@ export const wireEvent = z.object({
   at: z.iso.datetime({ precision: 3 }),
   actor: z.object({ id: z.string(), role: z.string() }),
   commandId: z.string().optional(),
+  /** Something personal in `data` was erased: `null` stands where it was. */
+  erased: z.literal(true).optional(),
   data: z.record(z.string(), z.unknown()),
 });
 

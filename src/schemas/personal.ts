@@ -19,8 +19,12 @@ export interface PersonalField {
 
 const marks = z.registry<{ readonly subject: Subject }>();
 
-export function personal<Schema extends z.ZodType>(schema: Schema, mark: { readonly subject: Subject }): Schema {
-  const marked = schema.clone();
+/** Takes null as well: that is how an erased field reads. */
+export function personal<Schema extends z.ZodType>(
+  schema: Schema,
+  mark: { readonly subject: Subject },
+): z.ZodNullable<Schema> {
+  const marked = z.nullable(schema);
   marks.add(marked, mark);
   return marked;
 }

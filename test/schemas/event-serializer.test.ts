@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import type { ConversationEvent } from '../../src/domain/conversation/events.ts';
 import type { RecordedEvent } from '../../src/event-store/event-store.ts';
 import { plainCodec } from '../../src/keyring/codec.plain.ts';
 import type { Codec, Sealed, Unsealed } from '../../src/keyring/codec.ts';
 import { storedEnvelope } from '../../src/schemas/envelope.ts';
+import { conversationEventSchemas } from '../../src/schemas/conversation-events.ts';
 import { CorruptEventError, UnknownSchemaError } from '../../src/schemas/event-schemas.ts';
+import type { EventSchema } from '../../src/schemas/event-schemas.ts';
+import { personalFields } from '../../src/schemas/personal.ts';
+import { tenantEventSchemas } from '../../src/schemas/tenant-events.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 
 const STREAM = 'conversation-acme.42';
@@ -122,6 +127,21 @@ describe('The event serializer', () => {
       expect((error as Error).message).not.toContain('private');
       expect((error as Error).message).toContain(`${STREAM}@3`);
     }
+  });
+
+  it('reads an event of an older schema whose text was erased', async () => {
+    const older = record({ metadata: stored(1), data: json({ seq: 0, text: null }) });
+    const [opened] = await serializer.open([older]);
+    expect(opened?.event.data).toEqual({ seq: 0, text: null, format: 'plain', attachments: [] });
+  });
+
+  it('takes null for nothing but what was erased', () => {
+    for (const { current, older } of Object.values<EventSchema>({ ...conversationEventSchemas, ...tenantEventSchemas }))
+      for (const schema of [current, ...older.map(({ schema }) => schema)]) {
+        const json = z.toJSONSchema(schema);
+        const nulls = JSON.stringify(json).match(/"type":"null"/g) ?? [];
+        expect(nulls).toHaveLength(personalFields(schema).length);
+      }
   });
 
   it('tells the codec what is personal and whose it is, and asks it once a batch', async () => {

@@ -14,6 +14,7 @@ export interface RoomEvent {
   readonly actor: { readonly id: string; readonly role: Role };
   /** The id of the `send` that caused it: how a client knows its own. */
   readonly commandId?: string;
+  readonly erased?: true;
   readonly data: Readonly<Record<string, unknown>>;
 }
 

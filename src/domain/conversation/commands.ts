@@ -16,7 +16,7 @@ export interface ConversationCommandData {
     readonly format?: 'plain' | undefined;
     /** A `seq` of the same conversation. */
     readonly replyTo?: number | undefined;
-    readonly attachments?: readonly Attachment[] | undefined;
+    readonly attachments?: readonly (Attachment & { readonly name: string })[] | undefined;
     /** Only from an import. */
     readonly source?: ImportSource | undefined;
   };

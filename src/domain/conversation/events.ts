@@ -1,8 +1,9 @@
 /** What can have happened to a conversation. Today's shapes; older stored ones are upcast on read. */
+import type { Personal } from '../personal.ts';
 
 export interface Attachment {
   readonly id: string;
-  readonly name: string;
+  readonly name: Personal;
   readonly contentType: string;
   readonly bytes: number;
 }
@@ -10,7 +11,7 @@ export interface Attachment {
 /** The words of the file an imported message came from. `author` is a name, so personal. */
 export interface ImportSource {
   readonly id: string;
-  readonly author: string;
+  readonly author: Personal;
   readonly replyTo?: string | undefined;
 }
 
@@ -44,22 +45,22 @@ export interface ConversationEventData {
   readonly ConversationStarted: {
     readonly channel: string;
     readonly visitor?: string | undefined;
-    readonly topic?: string | undefined;
-    readonly attributes?: Readonly<Record<string, string>> | undefined;
+    readonly topic?: Personal | undefined;
+    readonly attributes?: Readonly<Record<string, Personal>> | undefined;
   };
   /** `seq` is the message's ordinal in its conversation, from 0. */
   readonly MessagePosted: {
     readonly seq: number;
-    readonly text: string;
+    readonly text: Personal;
     readonly format: 'plain';
     readonly replyTo?: number | undefined;
     readonly attachments: readonly Attachment[];
     readonly source?: ImportSource | undefined;
   };
-  readonly MessageEdited: { readonly seq: number; readonly text: string };
-  readonly MessageRedacted: { readonly seq: number; readonly reason?: string | undefined };
+  readonly MessageEdited: { readonly seq: number; readonly text: Personal };
+  readonly MessageRedacted: { readonly seq: number; readonly reason?: Personal | undefined };
   /** `seq` counts the conversation's notes, from 0. */
-  readonly NoteAdded: { readonly seq: number; readonly text: string };
+  readonly NoteAdded: { readonly seq: number; readonly text: Personal };
 
   readonly ParticipantJoined: { readonly participant: string };
   readonly ParticipantLeft: { readonly participant: string };
@@ -70,14 +71,14 @@ export interface ConversationEventData {
     readonly seq: number;
     readonly from?: number | undefined;
   };
-  readonly VisitorRemoved: { readonly visitor: string; readonly reason: string };
+  readonly VisitorRemoved: { readonly visitor: string; readonly reason: Personal };
 
   readonly TagAdded: { readonly tag: string };
   readonly TagRemoved: { readonly tag: string };
   readonly PrioritySet: { readonly priority: Priority; readonly from: Priority };
   /** Attributes that are not named stayed as they were. */
   readonly AttributesSet: {
-    readonly attributes: Readonly<Record<string, string>>;
+    readonly attributes: Readonly<Record<string, Personal>>;
     readonly removed: readonly string[];
   };
 
@@ -85,31 +86,31 @@ export interface ConversationEventData {
   readonly ConversationQueued: From<Handling> & {
     readonly queue: string;
     readonly preference?: string | undefined;
-    readonly reason?: string | undefined;
+    readonly reason?: Personal | undefined;
   };
   readonly AssignmentRequested: { readonly agent: string };
   readonly ConversationAssigned: From<Handling> & {
     readonly agent: string;
     readonly reservation?: string | undefined;
     readonly forced?: true | undefined;
-    readonly why: string;
+    readonly why: Personal;
   };
   /** In nobody's hands any more, whether it was assigned or queued. */
-  readonly ConversationUnassigned: From<Handling> & { readonly reason?: string | undefined };
+  readonly ConversationUnassigned: From<Handling> & { readonly reason?: Personal | undefined };
   /** Precedes the ConversationQueued that carries it out. */
-  readonly ConversationTransferred: From<Handling> & { readonly to: TransferTarget; readonly reason: string };
+  readonly ConversationTransferred: From<Handling> & { readonly to: TransferTarget; readonly reason: Personal };
 
   /** `until`: ISO 8601 UTC with milliseconds. */
   readonly ConversationSnoozed: From<Status> & { readonly until: string };
   readonly ConversationUnsnoozed: From<Status>;
   /** `resolution` counts the conversation's resolutions, from 0. */
   readonly ConversationResolved: From<Status> & { readonly resolution: number; readonly outcome?: string | undefined };
-  readonly ConversationReopened: From<Status> & { readonly reason?: string | undefined };
+  readonly ConversationReopened: From<Status> & { readonly reason?: Personal | undefined };
   readonly ConversationClosed: From<Status>;
   readonly ConversationRated: {
     readonly resolution: number;
     readonly score: number;
-    readonly comment?: string | undefined;
+    readonly comment?: Personal | undefined;
   };
 }
 

@@ -19,6 +19,8 @@ export interface WireEvent {
   readonly at: string;
   readonly actor: { readonly id: string; readonly role: Role };
   readonly commandId?: string | undefined;
+  /** Something personal that is shown here was erased: `null` stands where it was, and null says nothing else. */
+  readonly erased?: true | undefined;
   readonly data: object;
 }
 
@@ -81,6 +83,7 @@ export type ViewEvent = (recorded: Recorded<ConversationEvent>, view: View) => W
 export const view: ViewEvent = ({ event, id, revision, at, actor, commandId }, view) => {
   const shown = SHOWN[view].get(event.type);
   if (shown === undefined) return undefined;
+  const data = only(shown, event.data);
   return {
     rev: Number(revision),
     id,
@@ -88,7 +91,8 @@ export const view: ViewEvent = ({ event, id, revision, at, actor, commandId }, v
     at: new Date(at).toISOString(),
     actor: { id: actor.id, role: actor.role },
     ...(commandId === undefined ? {} : { commandId }),
-    data: only(shown, event.data),
+    ...(holdsNull(data) ? { erased: true } : {}),
+    data,
   };
 };
 
@@ -97,4 +101,9 @@ function only(names: readonly string[], data: object): object {
   const shown: Record<string, unknown> = {};
   for (const name of names) if (fields[name] !== undefined) shown[name] = fields[name];
   return shown;
+}
+
+function holdsNull(value: unknown): boolean {
+  if (typeof value !== 'object') return false;
+  return value === null || Object.values(value).some(holdsNull);
 }
