@@ -28,7 +28,7 @@ export function createSpecification<Command extends DomainEvent, Event extends D
         stream: 'conversation-acme.1',
         revision: BigInt(i),
         position: BigInt(i) * 10n,
-        at: i,
+        at: i * 1_000,
         actor: by.actor,
         origin: by.origin ?? 'live',
         commandId: `command-${i}`,
@@ -44,7 +44,7 @@ export function createSpecification<Command extends DomainEvent, Event extends D
       when: (command: Command, by: By) => {
         const { state } = fold(history);
         const decide = () =>
-          decider.decide(command, state, { actor: by.actor, origin: by.origin ?? 'live', at: history.length });
+          decider.decide(command, state, { actor: by.actor, origin: by.origin ?? 'live', at: history.length * 1_000 });
         return {
           then: (...events: Event[]) => {
             expect(decide()).toEqual(events);

@@ -3,7 +3,8 @@
  * supervisor by force, assigns. `expectedRevision` is what makes two assignments at once impossible.
  */
 import type { Actor } from '../decider.ts';
-import { alreadyAssigned, forbidden, notAssigned, notTheAssignee } from './rejections.ts';
+import type { ConversationCommandData } from './commands.ts';
+import { alreadyAssigned, notAssigned, notTheAssignee } from './rejections.ts';
 import { isoTime } from './row.ts';
 import type { Decide } from './row.ts';
 import type { ConversationState } from './state.ts';
@@ -25,12 +26,16 @@ export const requestAssignment: Decide<'RequestAssignment'> = ({ agent }, { hand
   return [{ type: 'AssignmentRequested', data: { agent: wanted } }];
 };
 
-export const assign: Decide<'AssignConversation'> = (data, state, { actor }) => {
+/** The process with a reservation, a supervisor by force. */
+export function assignsAsItMay(
+  { reservation, forced }: ConversationCommandData['AssignConversation'],
+  actor: Actor,
+): boolean {
+  return actor.role === 'supervisor' ? forced === true : forced !== true && reservation !== undefined;
+}
+
+export const assign: Decide<'AssignConversation'> = (data, state) => {
   const { handling } = state;
-  const forced = data.forced === true;
-  if (actor.role === 'supervisor' && !forced) throw forbidden(actor, 'assign but by force');
-  if (actor.role !== 'supervisor' && (forced || data.reservation === undefined))
-    throw forbidden(actor, 'assign without a reservation');
   if (handling.kind === 'assigned' && handling.agent !== data.agent) throw alreadyAssigned(handling.agent);
   if (handling.kind === 'assigned') return [];
   return [{ type: 'ConversationAssigned', data: { ...data, ...left(state) } }];

@@ -4,11 +4,11 @@
  * row asks for itself.
  */
 import type { Actor, DecisionContext } from '../decider.ts';
-import { assign, queue, requestAssignment, transfer, unassign } from './assignment.ts';
+import { assign, assignsAsItMay, queue, requestAssignment, transfer, unassign } from './assignment.ts';
 import { addTag, removeTag, setAttributes, setPriority } from './attributes.ts';
 import type { ConversationCommand, ConversationCommandType } from './commands.ts';
 import type { ConversationEvent } from './events.ts';
-import { close, rate, reopen, resolve, snooze, start } from './lifecycle.ts';
+import { close, rate, reopen, resolve, snooze, start, startsForItself } from './lifecycle.ts';
 import { addNote, edit, post, redact } from './messages.ts';
 import { join, leave, markDelivered, markRead, removeVisitor } from './participants.ts';
 import { alreadyStarted, conversationClosed, forbidden, notOpen, notResolved, notStarted } from './rejections.ts';
@@ -24,7 +24,7 @@ const NOT_CLOSED = ['open', 'snoozed', 'resolved'] as const;
 const ANY = [...NOT_CLOSED, 'closed'] as const;
 
 const TABLE: { readonly [Type in ConversationCommandType]: Row<Type> } = {
-  StartConversation: { who: EVERY_WRITER, when: NONE, decide: start },
+  StartConversation: { who: EVERY_WRITER, as: startsForItself, when: NONE, decide: start },
 
   PostMessage: { who: EVERY_WRITER, when: NOT_CLOSED, decide: post },
   EditMessage: { who: EVERY_WRITER, when: NOT_CLOSED, decide: edit },
@@ -44,7 +44,7 @@ const TABLE: { readonly [Type in ConversationCommandType]: Row<Type> } = {
 
   QueueConversation: { who: INSIDE, when: ['open'], decide: queue },
   RequestAssignment: { who: ['agent'], when: ['open'], decide: requestAssignment },
-  AssignConversation: { who: ['supervisor', 'service'], when: ['open'], decide: assign },
+  AssignConversation: { who: ['supervisor', 'service'], as: assignsAsItMay, when: ['open'], decide: assign },
   UnassignConversation: { who: [...STAFF, 'service'], when: NOT_CLOSED, decide: unassign },
   TransferConversation: { who: [...STAFF, 'service'], when: NOT_CLOSED, decide: transfer },
 
@@ -63,6 +63,7 @@ export function decide<Type extends ConversationCommandType>(
   const row: Row<Type> = TABLE[type];
   const { actor, origin } = context;
   if (!row.who.includes(actor.role)) throw forbidden(actor, type);
+  if (row.as?.(data, actor) === false) throw forbidden(actor, `${type} like this`);
   if (type === 'StartConversation' && state.status !== 'not-started') throw alreadyStarted();
   if (type !== 'StartConversation' && state.status === 'not-started') throw notStarted();
   // An import posts for visitors whom no conversation knows.

@@ -1,13 +1,18 @@
 /** The life of a conversation: started, snoozed, resolved, rated, reopened, closed. */
-import { ATTRIBUTES_MAX, alreadyRated, forbidden, notResolved, tooManyAttributes, untilPast } from './rejections.ts';
+import type { Actor } from '../decider.ts';
+import type { ConversationCommandData } from './commands.ts';
+import { ATTRIBUTES_MAX, alreadyRated, notResolved, tooManyAttributes, untilPast } from './rejections.ts';
 import { isoTime } from './row.ts';
 import type { Decide } from './row.ts';
 import type { ConversationState } from './state.ts';
 import type { ConversationEvent, Status } from './events.ts';
 
+/** A visitor starts no conversation of another. */
+export function startsForItself({ visitor }: ConversationCommandData['StartConversation'], actor: Actor): boolean {
+  return actor.role !== 'visitor' || visitor === undefined || visitor === actor.id;
+}
+
 export const start: Decide<'StartConversation'> = (data, _state, { actor }) => {
-  if (actor.role === 'visitor' && data.visitor !== undefined && data.visitor !== actor.id)
-    throw forbidden(actor, 'start a conversation of another visitor');
   if (Object.keys(data.attributes ?? {}).length > ATTRIBUTES_MAX) throw tooManyAttributes();
   const visitor = actor.role === 'visitor' ? actor.id : data.visitor;
   return [{ type: 'ConversationStarted', data: visitor === data.visitor ? data : { ...data, visitor } }];

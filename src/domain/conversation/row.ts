@@ -1,5 +1,5 @@
 /** A row of the table "Conversation": what one command needs and what it decides. */
-import type { DecisionContext, Role } from '../decider.ts';
+import type { Actor, DecisionContext, Role } from '../decider.ts';
 import type { ConversationCommandData, ConversationCommandType } from './commands.ts';
 import type { ConversationEvent } from './events.ts';
 import type { ConversationState } from './state.ts';
@@ -14,6 +14,8 @@ export type Decide<Type extends ConversationCommandType> = (
 export interface Row<Type extends ConversationCommandType> {
   /** `visitor` stands for the conversation's own, as long as it is not removed. */
   readonly who: readonly Role[];
+  /** Where the role alone does not settle who may: what it may ask for. */
+  readonly as?: (data: ConversationCommandData[Type], actor: Actor) => boolean;
   readonly when: readonly ConversationState['status'][];
   readonly decide: Decide<Type>;
 }
