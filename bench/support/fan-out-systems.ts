@@ -9,7 +9,7 @@ import { Server as SocketIoServer } from 'socket.io';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { RecordedEvent } from '../../src/event-store/event-store.ts';
 import { view } from '../../src/domain/conversation/view.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../../test/support/plain-codec.ts';
 import type { ConversationEvent } from '../../src/domain/conversation/events.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../../src/schemas/event-serializer.ts';

@@ -8,7 +8,7 @@ import type { EventStore } from '../../src/event-store/event-store.ts';
 import { createGateway, SOCKET_PATH, SUBPROTOCOL } from '../../src/gateway/gateway.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../../test/support/plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import type { WireAddress } from './wire-socket.ts';

@@ -8,6 +8,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { createConversationCommands } from '../commands/conversation-commands.ts';
 import type { CommandHandler } from '../commands/command-handler.ts';
 import { createTenantKeys } from '../commands/derived-ids.ts';
+import { createErasure } from '../commands/erasure.ts';
+import type { Erasure } from '../commands/erasure.ts';
 import { createTenantCommands } from '../commands/tenant-commands.ts';
 import { createImporter } from '../commands/import.ts';
 import { splitLines } from '../commands/import-lines.ts';
@@ -23,9 +25,12 @@ import type { TenantEvent } from '../domain/tenant/events.ts';
 import type { TenantState } from '../domain/tenant/state.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
-import { identifyLog } from '../event-store/log-identity.ts';
+import { identifyLog, isIdentified } from '../event-store/log-identity.ts';
 import type { RunImport } from '../http/imports.ts';
-import { plainCodec } from '../keyring/codec.plain.ts';
+import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
+import { KeyCache } from '../keyring/key-cache.ts';
+import { openEmbeddedKeyring } from '../keyring/keyring.embedded.ts';
+import type { Keyring, SubjectId } from '../keyring/keyring.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -43,6 +48,7 @@ export interface Engine {
   readonly tenants: CommandHandler<TenantCommand, TenantState>;
   readonly tenantSerializer: EventSerializer<TenantEvent>;
   readonly runImport: RunImport;
+  readonly eraseSubject: Erasure['eraseSubject'];
   /** The log's own id. */
   readonly log: string;
   readonly lock: FolderLock;
@@ -61,7 +67,7 @@ export interface EngineOptions {
   readonly observeStore?: (store: EventStore) => EventStore;
 }
 
-/** @throws FolderLockedError, CorruptLogError, ForeignCodecError, CliFailure, UnavailableError */
+/** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
 export async function openEngine({ config, logger, command, onLost, observeStore }: EngineOptions): Promise<Engine> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(config.DATA_DIR, {
@@ -76,6 +82,7 @@ export async function openEngine({ config, logger, command, onLost, observeStore
     },
   });
   let store: EventStore | undefined;
+  let keyring: Keyring | undefined;
   try {
     const rootSecret = await openRootSecret(config);
     store = await openEmbeddedEventStore({
@@ -94,22 +101,37 @@ export async function openEngine({ config, logger, command, onLost, observeStore
         logger.error('trouble in the event store; it goes on', { error });
       },
     });
-    const { log } = await identifyLog(store, { codec: plainCodec, newId: uuidv7, clock: systemClock });
-    return compose(config, observeStore?.(store) ?? store, rootSecret, { log, lock });
+    const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
+    const begun = await isIdentified(store);
+    if (begun) await identifyLog(store, identity);
+    keyring = await openKeyring(config, !begun);
+    // After the keyring is there: a log that has begun is never without.
+    const { log } = await identifyLog(store, identity);
+    const engine = compose(config, observeStore?.(store) ?? store, rootSecret, { log, lock, keyring });
+    const finished = await engine.finishErasures();
+    if (finished > 0) logger.warn('erasures that were cut off are finished', { subjects: finished });
+    return engine;
   } catch (error) {
+    await keyring?.close();
     await store?.close();
     await lock.release();
     throw error;
   }
 }
 
+async function openKeyring(config: Config, mayBegin: boolean): Promise<Keyring> {
+  const directory = join(config.DATA_DIR, 'keyring');
+  return new KeyCache(await openEmbeddedKeyring({ directory, mayBegin }), { keysMax: config.KEYS_CACHED_MAX });
+}
+
 function compose(
   config: Config,
   store: EventStore,
   rootSecret: Uint8Array,
-  { log, lock }: { readonly log: string; readonly lock: FolderLock },
-): Engine {
-  const serializer = createConversationSerializer({ codec: plainCodec });
+  { log, lock, keyring }: { readonly log: string; readonly lock: FolderLock; readonly keyring: Keyring },
+): Engine & { finishErasures(): Promise<number> } {
+  const codec = createSealedCodec({ keyring });
+  const serializer = createConversationSerializer({ codec });
   const keys = createTenantKeys({ rootSecret });
   const limits = {
     queueLengthMax: config.COMMAND_QUEUE_LENGTH_MAX,
@@ -119,13 +141,17 @@ function compose(
     conflictRetriesMax: config.CONFLICT_RETRIES_MAX,
     conflictDelayMs: config.CONFLICT_DELAY_MS,
   };
-  const shared = { store, keys, limits, clock: systemClock };
+  const isErased = async (subjects: readonly SubjectId[]) => (await keyring.find(subjects)).includes('erased');
+  const shared = { store, keys, limits, isErased, clock: systemClock };
   const commands = createConversationCommands({ ...shared, serializer });
-  const tenantSerializer = createTenantSerializer({ codec: plainCodec });
+  const tenantSerializer = createTenantSerializer({ codec });
   const tenants = createTenantCommands({ ...shared, serializer: tenantSerializer });
   const importer = createImporter({ commands, keys });
+  const erasure = createErasure({ tenants, keyring });
   return {
     ...{ store, serializer, commands, tenants, tenantSerializer, log, lock },
+    eraseSubject: request => erasure.eraseSubject(request),
+    finishErasures: () => erasure.finish(),
     runImport: (bytes, { tenant, by }) =>
       importer.run(splitLines(bytes, config.IMPORT_LINE_BYTES_MAX), {
         ...{ tenant, by },
@@ -134,6 +160,7 @@ function compose(
     close: async () => {
       try {
         await store.close();
+        await keyring.close();
       } finally {
         await lock.release();
       }

@@ -10,10 +10,11 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
 import { emptyFold, foldNext } from '../domain/decider.ts';
-import type { DomainEvent, Folded } from '../domain/decider.ts';
+import type { CommandRecord, DomainEvent, Folded } from '../domain/decider.ts';
 import { ConcurrencyError, RequestError } from '../errors.ts';
 import { AppendTooLargeError, StreamDeletedError } from '../event-store/errors.ts';
 import type { AppendResult, EventData, EventStore } from '../event-store/event-store.ts';
+import type { SubjectId } from '../keyring/keyring.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { CommandAck, CommandRequest, Commands } from './commands.ts';
 import { checkId, decideOn, envelopeOf, firstAck, streamOf } from './decision.ts';
@@ -47,6 +48,8 @@ export interface CommandHandlerOptions<Event extends DomainEvent> {
   readonly serializer: EventSerializer<Event>;
   readonly keys: TenantKeys;
   readonly clock: Clock;
+  /** Whether the personal data of one of them was erased. Default: nobody's ever was. */
+  readonly isErased?: (subjects: readonly SubjectId[]) => Promise<boolean>;
   /** What is not given is as in COMMAND_LIMITS. */
   readonly limits?: Partial<CommandLimits>;
   /** In [0, 1). */
@@ -118,7 +121,7 @@ class Handler<Command extends DomainEvent, Event extends DomainEvent, State> imp
     let upToDate = false;
     for (let retries = 0; ;) {
       const known = folded.commands.get(commandId);
-      if (known !== undefined) return firstAck(known, digest);
+      if (known !== undefined) return this.repeat(known, digest, folded, request);
       const decision = decideOn(this.aggregate, folded, request, this.options.clock);
       if (decision.kind === 'append') {
         const ack = await this.append(stream, folded, request, digest, decision);
@@ -134,6 +137,22 @@ class Handler<Command extends DomainEvent, Event extends DomainEvent, State> imp
       await this.refresh(stream, folded);
       upToDate = true;
     }
+  }
+
+  /** What was said under an id cannot be told any more once it was erased, so any content passes for it. */
+  private async repeat(
+    known: CommandRecord,
+    digest: string,
+    { state }: Readonly<Folded<State>>,
+    request: CommandRequest<Command>,
+  ): Promise<CommandAck> {
+    const { tenant } = request;
+    const { isErased } = this.options;
+    if (isErased !== undefined && known.digest !== digest) {
+      const subjects = Object.values(this.aggregate.subjectsOf([], state, request));
+      if (await isErased(subjects.map(subject => ({ tenant, subject })))) return firstAck(known, known.digest);
+    }
+    return firstAck(known, digest);
   }
 
   /** Undefined: another node was first. */

@@ -39,7 +39,10 @@ export function checkId(path: string, id: string): void {
 }
 
 /** The answer to a command id that the stream has seen. @throws RequestError `idempotency-mismatch` */
-export function firstAck({ first, last, position, digest: seen }: CommandRecord, digest: string): CommandAck {
+export function firstAck(
+  { first, last, position, digest: seen }: CommandRecord,
+  digest: string | undefined,
+): CommandAck {
   if (seen === digest) return { first, last, position, duplicate: true };
   throw new RequestError('idempotency-mismatch', 'This id was used before, for a command with other content.');
 }

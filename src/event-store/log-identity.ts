@@ -53,6 +53,11 @@ export async function identifyLog(
   return { log: identity.log };
 }
 
+/** Whether the log has begun. */
+export async function isIdentified(store: Pick<EventStore, 'streamBounds'>): Promise<boolean> {
+  return (await store.streamBounds(LOG_IDENTITY_STREAM)).head >= 0n;
+}
+
 async function lastIdentity(store: Pick<EventStore, 'readStream'>): Promise<LogIdentified | undefined> {
   try {
     for await (const recorded of store.readStream(LOG_IDENTITY_STREAM, { direction: 'backwards', maxCount: 1 }))

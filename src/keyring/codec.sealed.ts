@@ -14,6 +14,9 @@ import type { Codec, SealField, SealPlace, Sealed, Unsealed } from './codec.ts';
 import { subjectName } from './keyring.ts';
 import type { Keyring, SubjectId, SubjectKey } from './keyring.ts';
 
+/** The codec's name in a log. */
+export const SEALED_CODEC = 'sealed-v1';
+
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -49,7 +52,7 @@ export class BrokenSealError extends Error {
 
 export function createSealedCodec({ keyring }: { readonly keyring: Pick<Keyring, 'find' | 'obtain'> }): Codec {
   return {
-    name: 'sealed-v1',
+    name: SEALED_CODEC,
 
     async seal(batch) {
       const plans = batch.map(planOf);

@@ -29,7 +29,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 /** What an adapter's name ends in: the vendor or the way it is done. They sort beside their port. */
-const ADAPTER = String.raw`\.(embedded|plain|uwebsockets|ws|eventstoredb|mongodb|redis|memory|s3)\.ts$`;
+const ADAPTER = String.raw`\.(embedded|sealed|uwebsockets|ws|eventstoredb|mongodb|redis|memory|s3)\.ts$`;
 const COMPOSITION_ROOT = String.raw`^src/(main\.ts$|cli/)`;
 /** Where a program begins: the CLI, the page, and files started as worker threads. */
 const ENTRY = String.raw`^src/main\.ts$|\.worker\.ts$|^web/(main\.tsx?|vite\.config\.ts)$`;

@@ -12,7 +12,7 @@ import type { CommandAck, CommandRequest } from '../../src/commands/commands.ts'
 import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import { RequestError, UnavailableError } from '../../src/errors.ts';
 import type { EventStore, RecordedEvent } from '../../src/event-store/event-store.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../support/plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 
 export interface OpenedStore {
@@ -187,6 +187,23 @@ export function specifyHandler(engine: string, open: () => Promise<OpenedStore>)
       expect(await codeOf(far.handle(request('c4', post('ho'), { expectedRevision: 0n })))).toBe('revision-conflict');
       await near.handle(request('c5', post('hi')));
       expect(await far.handle(request('c6', post('ho'), { expectedRevision: 2n }))).toMatchObject({ first: 3n });
+    });
+
+    it('takes a caller’s expected revision to hold when only receipts followed, of this node or another', async () => {
+      const [near, far] = [handler(), handler()];
+      const read = (seq: number): ConversationCommand => ({ type: 'MarkRead', data: { seq } });
+      await near.handle(request('c1', START));
+      await near.handle(request('c2', post('hi')));
+      await far.load('acme', '42');
+      await near.handle(request('r1', read(0), { actor: bob }));
+      await near.handle(request('r2', read(0)));
+      // The log is at 3, and all that is new since 1 is that two people have read it.
+      expect(await far.handle(request('c3', post('ho'), { expectedRevision: 1n }))).toMatchObject({ first: 4n });
+      expect(await codeOf(near.handle(request('c4', post('no'), { expectedRevision: 3n })))).toBe('revision-conflict');
+      expect(await codeOf(near.handle(request('c5', post('no'), { expectedRevision: 5n })))).toBe('revision-conflict');
+      await far.handle(request('r3', read(1), { actor: bob }));
+      expect(await near.handle(request('c6', post('yes'), { expectedRevision: 5n }))).toMatchObject({ first: 6n });
+      expect(await readAll(store)).toHaveLength(7);
     });
 
     it('says no only after it has read what another node wrote', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SubscriptionMessage } from '../../src/event-store/event-store.ts';
 import { UnavailableError } from '../../src/errors.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../support/plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { createGatewayFixture } from '../support/gateway-fixture.ts';
 import { turns, until } from '../support/fake-time.ts';

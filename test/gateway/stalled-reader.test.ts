@@ -11,7 +11,7 @@ import { createGateway } from '../../src/gateway/gateway.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../support/plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 

@@ -13,7 +13,7 @@ import { serverFrameSchema, type ServerFrame } from '../../src/gateway/server-fr
 import { PortTakenError } from '../../src/gateway/sockets.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../support/plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';

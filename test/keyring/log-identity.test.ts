@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ForeignCodecError, UnreadableLogIdentityError, identifyLog } from '../../src/event-store/log-identity.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../support/plain-codec.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 
 const ids = [

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ConversationEvent } from '../../src/domain/conversation/events.ts';
 import type { RecordedEvent } from '../../src/event-store/event-store.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from '../support/plain-codec.ts';
 import type { Codec, Sealed, Unsealed } from '../../src/keyring/codec.ts';
 import { storedEnvelope } from '../../src/schemas/envelope.ts';
 import { conversationEventSchemas } from '../../src/schemas/conversation-events.ts';

@@ -6,7 +6,7 @@ import type { Claims } from '../../src/domain/claims.ts';
 import type { ConversationCommand } from '../../src/domain/conversation/commands.ts';
 import type { EventStore } from '../../src/event-store/event-store.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
-import { plainCodec } from '../../src/keyring/codec.plain.ts';
+import { plainCodec } from './plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { FakeTime, until } from './fake-time.ts';

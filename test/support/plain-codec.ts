@@ -1,5 +1,5 @@
-/** The pass-through codec: personal fields are stored as they are. */
-import type { Codec } from './codec.ts';
+/** The pass-through codec, for tests and measurements that are not about sealing. */
+import type { Codec } from '../../src/keyring/codec.ts';
 
 export const plainCodec: Codec = {
   name: 'plain',
