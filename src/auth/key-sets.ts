@@ -25,7 +25,7 @@ const SET_ERRORS = [errors.JWKSTimeout.code, errors.JWKSInvalid.code, errors.JOS
 /** https; or http where nobody stands in between. */
 export function isKeySetUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.username !== '' || url.password !== '' || url.hash !== '') return false;
+  if (url?.username !== '' || url.password !== '' || url.hash !== '') return false;
   if (url.protocol === 'https:') return true;
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return url.protocol === 'http:' && (host === 'localhost' || (isIP(host) !== 0 && isLoopback(host)));
@@ -41,7 +41,11 @@ export interface KeySetOptions extends TokenConditions {
  *
  * @throws UnavailableError it cannot be read, or holds no key to check a signature with
  */
-export async function openKeySet({ url, cooldownMs = COOLDOWN_MS, ...conditions }: KeySetOptions): Promise<VerifyToken> {
+export async function openKeySet({
+  url,
+  cooldownMs = COOLDOWN_MS,
+  ...conditions
+}: KeySetOptions): Promise<VerifyToken> {
   const keys = createRemoteJWKSet(new URL(url), {
     cooldownDuration: cooldownMs,
     cacheMaxAge: AGE_MAX_MS,

@@ -54,9 +54,7 @@ export function createTokenVerifier({
   ...conditions
 }: TokenConditions & { readonly secret: Uint8Array }): VerifyToken {
   const key = createSecretKey(secret);
-  return createVerifier(conditions, (token, options) =>
-    jwtVerify(token, key, { ...options, algorithms: ['HS256'] }),
-  );
+  return createVerifier(conditions, (token, options) => jwtVerify(token, key, { ...options, algorithms: ['HS256'] }));
 }
 
 /**

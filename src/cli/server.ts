@@ -4,11 +4,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
-import { createTokenVerifier, signToken } from '../auth/tokens.ts';
+import { signToken } from '../auth/tokens.ts';
 import type { Config } from '../config/settings.ts';
+import type { EventStore } from '../event-store/event-store.ts';
 import { createGateway, SOCKET_PATH } from '../gateway/gateway.ts';
 import type { Gateway, GatewayOptions } from '../gateway/gateway.ts';
 import type { GatewayLimits } from '../gateway/limits.ts';
+import { RoomLog } from '../gateway/room-log.ts';
 import { PortTakenError } from '../gateway/sockets.ts';
 import { listenUWebSockets } from '../gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../gateway/timers.ts';
@@ -17,9 +19,13 @@ import type { PageTokens } from '../http/page-tokens.ts';
 import { createHttpServer } from '../http/server.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { openCredentials } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
 import { openEngine, systemClock } from './engine.ts';
 import type { Engine } from './engine.ts';
 import { CliFailure } from './failure.ts';
+import { readings, timedCommands, timedStore } from './measures.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
 
@@ -48,47 +54,63 @@ export interface ServerOptions {
 
 /** @throws CliFailure and what openEngine throws; everything opened until then is closed again */
 export async function startServer({ config, logger, onLost }: ServerOptions): Promise<RunningServer> {
-  if (config.JWT_SECRET === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
-  const engine = await openEngine({ config, logger, onLost, command: 'serve' });
+  if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
+  const metrics = createMetrics();
+  const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
+  const engine = await openEngine({ config, logger, onLost, observeStore, command: 'serve' });
+  let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
   let http: HttpServer | undefined;
   try {
-    const secret = await openTokenSecret(config);
-    const host = config.HOST ?? (secret.selfMade ? '127.0.0.1' : '0.0.0.0');
-    const verifyToken = createTokenVerifier({ secret: secret.bytes, clock: systemClock });
+    credentials = await openCredentials(config, engine, logger);
+    const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
+    const host = config.HOST ?? (selfMadeSecret ? '127.0.0.1' : '0.0.0.0');
+    const commands = timedCommands(engine.commands, metrics);
+    const { store, serializer, log } = engine;
+    const limits = gatewayLimits(config);
     gateway = await listenGateway({
-      ...{ host, verifyToken, logger, port: config.GATEWAY_PORT },
-      ...{ store: engine.store, serializer: engine.serializer, commands: engine.commands, log: engine.log },
+      ...{ host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
+      isRevoked: claims => keyDirectory.isRevoked(claims),
       listen: listenUWebSockets,
       clock: systemClock,
       timers: systemTimers,
       newId: uuidv7,
-      limits: gatewayLimits(config),
     });
     const state = { ready: false };
     const gatewayPort = gateway.port;
     const gatewayUrl = (hostname: string): string =>
       config.GATEWAY_PUBLIC_URL ?? `ws://${hostname}:${gatewayPort}${SOCKET_PATH}`;
     http = await createHttpServer({
-      ...{ verifyToken, logger, gatewayUrl, runImport: engine.runImport },
+      ...{ verifyToken, logger, gatewayUrl, commands, apiKeys, log, runImport: engine.runImport, clock: systemClock },
+      rooms: new RoomLog(store, serializer, limits),
+      metrics: { read: metrics.read, token: config.METRICS_TOKEN },
       ready: () => state.ready,
       allowedOrigins: config.ALLOWED_ORIGINS,
       limits: {
         bodyBytes: config.HTTP_BODY_BYTES_MAX,
         idleTimeoutMs: config.HTTP_IDLE_TIMEOUT_MS,
         importsAtOnce: config.IMPORTS_AT_ONCE_MAX,
+        userRequestsPerSecond: config.HTTP_REQUESTS_PER_SECOND_MAX,
+        tenantRequestsPerSecond: config.HTTP_TENANT_REQUESTS_PER_SECOND_MAX,
       },
       pageDirectory: builtPage(logger),
-      pageTokens: secret.selfMade ? pageTokens(secret, engine) : undefined,
+      pageTokens: selfMadeSecret ? pageTokens(selfMadeSecret, engine) : undefined,
     });
+    const edges = { gateway, http, credentials };
+    metrics.add(
+      readings({
+        commands: () => engine.commands.stats(),
+        gateway: () => edges.gateway.stats(),
+        requestsRefused: () => edges.http.stats().requestsRefused,
+      }),
+    );
     const httpPort = await listenHttp(http, host, config.HTTP_PORT);
     const dialled = dialledHost(host);
     const httpUrl = `http://${dialled}:${httpPort}`;
     await engine.lock.update({ url: httpUrl });
     state.ready = true;
-    const edges = { gateway, http };
     return {
-      ...{ httpUrl, gatewayUrl: gatewayUrl(dialled), log: engine.log, selfMadeSecret: secret.selfMade },
+      ...{ httpUrl, log, gatewayUrl: gatewayUrl(dialled), selfMadeSecret: selfMadeSecret !== undefined },
       close: async graceMs => {
         state.ready = false;
         await closeAll(edges, engine, graceMs);
@@ -97,17 +119,23 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   } catch (error) {
     await http?.close(0);
     await gateway?.close();
+    await credentials?.close();
     await engine.close();
     throw error;
   }
 }
 
-async function closeAll(edges: { gateway: Gateway; http: HttpServer }, engine: Engine, graceMs: number): Promise<void> {
+async function closeAll(
+  edges: { gateway: Gateway; http: HttpServer; credentials: Credentials },
+  engine: Engine,
+  graceMs: number,
+): Promise<void> {
   const edgesMs = Math.max(0, graceMs - STORE_CLOSE_MS);
   const ended = await Promise.allSettled([
     edges.http.close(edgesMs),
     edges.gateway.drain(edgesMs).then(() => edges.gateway.close()),
   ]);
+  await edges.credentials.close();
   await engine.close();
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
 }

@@ -127,7 +127,12 @@ function contradictions(config: Config): string[] {
     problems.push(`HTTP_PORT and GATEWAY_PORT are both ${config.HTTP_PORT}: each needs a port of its own.`);
   if (config.JWT_SECRET !== undefined && config.JWKS_URL !== undefined)
     problems.push('JWT_SECRET and JWKS_URL are both set: keep one of them.');
-  if (config.JWT_SECRET === undefined && config.JWKS_URL === undefined && config.HOST !== undefined && !isLoopback(config.HOST))
+  if (
+    config.JWT_SECRET === undefined &&
+    config.JWKS_URL === undefined &&
+    config.HOST !== undefined &&
+    !isLoopback(config.HOST)
+  )
     problems.push(
       `HOST is ${config.HOST}: without a configured JWT_SECRET or JWKS_URL only a loopback address is allowed, for example HOST=127.0.0.1.`,
     );

@@ -1,6 +1,7 @@
 /** What the sessions of one node share. */
 import type { VerifyToken } from '../auth/tokens.ts';
 import type { ConversationCommands } from '../commands/commands.ts';
+import type { Claims } from '../domain/claims.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Hub } from './hub.ts';
@@ -15,6 +16,7 @@ export interface GatewayContext {
   readonly commands: ConversationCommands;
   readonly receipts: Receipts;
   readonly verifyToken: VerifyToken;
+  readonly isRevoked: (claims: Claims) => boolean;
   /** The id of the log, named in `hello`, `subscribed` and `reset`. */
   readonly log: string;
   readonly clock: Clock;

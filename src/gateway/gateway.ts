@@ -4,6 +4,7 @@
  */
 import type { VerifyToken } from '../auth/tokens.ts';
 import type { ConversationCommands } from '../commands/commands.ts';
+import type { Claims } from '../domain/claims.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -11,6 +12,7 @@ import { CLOSE } from './close-codes.ts';
 import type { GatewayContext, GatewayCounters } from './context.ts';
 import { Feed } from './feed.ts';
 import { Hub } from './hub.ts';
+import type { HubStats } from './hub.ts';
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
 import { Receipts } from './receipts.ts';
 import { RoomLog, type EventOpener } from './room-log.ts';
@@ -36,6 +38,8 @@ export interface GatewayOptions {
   readonly serializer: EventOpener;
   readonly commands: ConversationCommands;
   readonly verifyToken: VerifyToken;
+  /** Whether claims that were valid have been revoked since; asked of each session about once a second. */
+  readonly isRevoked?: (claims: Claims) => boolean;
   /** The log's own id. */
   readonly log: string;
   readonly clock: Clock;
@@ -47,11 +51,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
 }
 
-export interface GatewayStats extends Readonly<GatewayCounters> {
+export interface GatewayStats extends Readonly<GatewayCounters>, HubStats {
   readonly sockets: number;
-  readonly rooms: number;
-  readonly subscriptions: number;
-  readonly catchingUp: number;
   /** False while the live feed waits to be subscribed again. */
   readonly feedConnected: boolean;
 }
@@ -74,10 +75,25 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const hub = new Hub({ frameBytes: limits.frameBytes });
   const counters: GatewayCounters = { fellBehind: 0, resets: 0, badFrames: 0 };
   const roomLog = new RoomLog(store, serializer, limits);
-  const { commands, verifyToken, log, newId } = options;
+  const { commands, verifyToken, isRevoked = () => false, log, newId } = options;
   const receipts = new Receipts(commands, timers);
   const context: GatewayContext = {
-    ...{ hub, roomLog, commands, receipts, verifyToken, log, clock, timers, limits, logger, newId, random, counters },
+    ...{
+      hub,
+      roomLog,
+      commands,
+      receipts,
+      verifyToken,
+      isRevoked,
+      log,
+      clock,
+      timers,
+      limits,
+      logger,
+      newId,
+      random,
+      counters,
+    },
   };
   const sessions = new Set<Session>();
   let draining = false;

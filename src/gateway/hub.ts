@@ -4,9 +4,19 @@ import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { View } from '../domain/conversation/view.ts';
 import { Room, RoomSubscription, type Subscriber } from './room.ts';
 
+export interface HubStats {
+  readonly rooms: number;
+  readonly subscriptions: number;
+  readonly catchingUp: number;
+  /** Frames of live events that sockets took, since the start. */
+  readonly fannedOut: number;
+}
+
 export class Hub {
   private readonly rooms = new Map<string, Room>();
   private readonly frameBytes: number;
+  /** Of rooms that are no more. */
+  private fannedOutBefore = 0;
 
   /** `frameBytes`: what an `events` frame aims not to be above. */
   constructor(options: { readonly frameBytes: number }) {
@@ -27,7 +37,9 @@ export class Hub {
     room.leaveLive(subscription, 'ended');
     if (!room.subscriptions.delete(subscription)) return;
     if (subscription.typing) room.relayTyping(subscription, false);
-    if (room.subscriptions.size === 0) this.rooms.delete(room.stream);
+    if (room.subscriptions.size > 0) return;
+    this.rooms.delete(room.stream);
+    this.fannedOutBefore += room.fannedOut;
   }
 
   hasRoom(stream: string): boolean {
@@ -63,14 +75,17 @@ export class Hub {
     return subscribers;
   }
 
-  stats(): { readonly rooms: number; readonly subscriptions: number; readonly catchingUp: number } {
+  stats(): HubStats {
     let subscriptions = 0;
     let catchingUp = 0;
-    for (const room of this.rooms.values())
+    let fannedOut = this.fannedOutBefore;
+    for (const room of this.rooms.values()) {
+      fannedOut += room.fannedOut;
       for (const { phase } of room.subscriptions) {
         subscriptions += 1;
         if (phase === 'catching-up') catchingUp += 1;
       }
-    return { rooms: this.rooms.size, subscriptions, catchingUp };
+    }
+    return { rooms: this.rooms.size, subscriptions, catchingUp, fannedOut };
   }
 }

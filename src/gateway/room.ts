@@ -56,6 +56,8 @@ export class Room {
   readonly subscriptions = new Set<RoomSubscription>();
   /** The last revision the feed has brought since the room was opened; nobody goes live below it. */
   feedHead = -1n;
+  /** Frames of live events that sockets took. */
+  fannedOut = 0;
   private readonly live = { staff: new Set<RoomSubscription>(), visitor: new Set<RoomSubscription>() };
   private readonly frameBytes: number;
 
@@ -152,5 +154,6 @@ function offer(subscription: RoomSubscription, frame: EventFrame): boolean {
     return false;
   }
   subscription.cursor = frame.upTo;
+  subscription.room.fannedOut += 1;
   return true;
 }

@@ -271,6 +271,7 @@ export class Session implements SocketHandlers {
     const { limits } = this.context;
     if (this.state.kind === 'closed') return;
     if (this.state.kind === 'open' && now >= this.claims.expiresAt) this.end(CLOSE.tokenExpired);
+    else if (this.state.kind === 'open' && this.context.isRevoked(this.claims)) this.end(CLOSE.unauthorized);
     else if (this.state.kind !== 'open' && now - this.openedAt >= limits.authenticateMs) this.end(CLOSE.unauthorized);
     else if (this.outbox.isStalled(now)) this.end(CLOSE.tooSlow);
     else if (now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);

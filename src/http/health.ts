@@ -1,13 +1,21 @@
 /** Is the process there (`live`), and does it take work (`ready`)? `/health` is `ready` under a shorter name. */
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { RequestError } from '../errors.ts';
+import { problemAnswers } from './problems.ts';
+
+const schema = (summary: string, status: 'live' | 'ready') => ({
+  summary,
+  tags: ['Operations'],
+  response: { 200: z.object({ status: z.literal(status) }), ...problemAnswers(['unavailable']) },
+});
 
 export function addHealthRoutes(app: FastifyInstance, ready: () => boolean): void {
-  app.get('/health/live', async (_request, reply) =>
+  app.get('/health/live', { schema: schema('Is the process there?', 'live') }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'live' }),
   );
   for (const path of ['/health', '/health/ready']) {
-    app.get(path, async (_request, reply) => {
+    app.get(path, { schema: schema('Does it take work?', 'ready') }, async (_request, reply) => {
       if (!ready()) throw new RequestError('unavailable', 'Starting or stopping.');
       return reply.header('cache-control', 'no-store').send({ status: 'ready' });
     });

@@ -4,12 +4,15 @@
  * was accepted until then is kept, and sending the file again appends only the rest.
  */
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { VerifyToken } from '../auth/tokens.ts';
-import type { Claims } from '../domain/claims.ts';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import type { ImportResult } from '../commands/import.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { claimsOf } from './authentication.ts';
+import type { Authenticate } from './authentication.ts';
+import { SECURED } from './openapi.ts';
+import { problemAnswers } from './problems.ts';
 
 /** Results in the order of the lines. Ends when the bytes end; throws what reading them throws. */
 export type RunImport = (
@@ -18,7 +21,7 @@ export type RunImport = (
 ) => AsyncIterable<ImportResult>;
 
 export interface ImportRouteOptions {
-  readonly verifyToken: VerifyToken;
+  readonly authenticate: Authenticate;
   readonly runImport: RunImport;
   readonly limits: { readonly importsAtOnce: number };
   readonly logger: Logger;
@@ -29,6 +32,30 @@ export interface ImportRouteOptions {
 const NDJSON = 'application/x-ndjson';
 const RETRY_AFTER_MS = 5_000;
 
+const importSchema = {
+  summary: 'Import conversations',
+  description:
+    'NDJSON in, one result a line out, in order and while the request still comes in. Role `service`. Again is safe: what is there is recognised.',
+  operationId: 'importConversations',
+  ...{ tags: ['Imports'], security: SECURED, consumes: [NDJSON] },
+  body: z.string().describe('One JSON object a line: `{id, conversation, at, author, role, text, replyTo?}`.'),
+  response: {
+    200: {
+      description: 'One JSON object a line: `{line, status: imported | duplicate | rejected, …}`.',
+      content: { [NDJSON]: { schema: z.string() } },
+    },
+    ...problemAnswers([
+      'bad-request',
+      'unauthorized',
+      'forbidden',
+      'unsupported-media-type',
+      'rate-limited',
+      'internal',
+      'unavailable',
+    ]),
+  },
+};
+
 export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions): void {
   const { limits, runImport, logger, closing } = options;
   let running = 0;
@@ -38,10 +65,12 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
   app.post('/v1/import', {
     // Length is bounded a line at a time, not as a whole.
     bodyLimit: Number.MAX_SAFE_INTEGER,
-    // Before the body is looked at, so that a stranger's is not read.
+    schema: importSchema,
+    // The body is read as it comes: there is no whole to check.
+    validatorCompiler: () => () => true,
     onRequest: async request => {
-      request.claims = await authenticate(request, options.verifyToken);
-      if (request.claims.role !== 'service')
+      await options.authenticate(request);
+      if (claimsOf(request).role !== 'service')
         throw new RequestError('forbidden', 'An import needs a token of role service.', { path: 'role' });
     },
     handler: async (request, reply) => {
@@ -50,7 +79,7 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
       if (running >= limits.importsAtOnce)
         throw new RequestError('rate-limited', `${running} imports are running.`, { retryAfterMs: RETRY_AFTER_MS });
       if (closing.aborted) throw new UnavailableError('The server is stopping.');
-      const { tenant, sub } = request.claims ?? missingClaims();
+      const { tenant, sub } = claimsOf(request);
       const body = request.body;
       const cut = (): void => {
         body.destroy(new UnavailableError('The server is stopping.'));
@@ -79,25 +108,4 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
         .send(Readable.from(results(), { highWaterMark: 16 }));
     },
   });
-}
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    claims?: Claims;
-  }
-}
-
-function missingClaims(): never {
-  throw new Error('A request reached its handler before it was authenticated.');
-}
-
-/** @throws RequestError `unauthorized` */
-async function authenticate(request: FastifyRequest, verifyToken: VerifyToken): Promise<Claims> {
-  const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ');
-  if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0)
-    throw new RequestError('unauthorized', 'Authorization: Bearer <token> is needed.', { path: 'authorization' });
-  const verdict = await verifyToken(token);
-  if (verdict.kind === 'valid') return verdict.claims;
-  const why = verdict.kind === 'expired' ? 'The token has expired.' : `The token is not valid: ${verdict.message}.`;
-  throw new RequestError('unauthorized', why, { path: 'authorization' });
 }

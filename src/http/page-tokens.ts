@@ -25,6 +25,8 @@ export interface PageTokens {
 
 export const PAGE_TENANT = 'default';
 const PAGE_TOKEN_LIFE_MS = 3_600_000;
+/** Routes of the page alone are in no document. */
+const OF_THE_PAGE = { hide: true };
 const SAMPLE_CONVERSATIONS_TOLD = 20;
 /** A proxy says so by one of these; behind one, a peer on this machine is no person on this machine. */
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'] as const;
@@ -50,7 +52,7 @@ export function addPageTokenRoutes(
   page: PageTokens,
   gatewayUrl: (hostname: string) => string,
 ): void {
-  app.post('/v1/page/tokens', { onRequest: onlyThisMachine }, async (request, reply) => {
+  app.post('/v1/page/tokens', { onRequest: onlyThisMachine, schema: OF_THE_PAGE }, async (request, reply) => {
     const parsed = roomRequest.safeParse(request.body ?? {});
     if (!parsed.success)
       throw new RequestError('bad-request', parsed.error.issues[0]?.message ?? 'not as expected', {
@@ -75,7 +77,7 @@ export function addPageTokenRoutes(
   const { importSample } = page;
   if (!importSample) return;
   let underWay: Promise<SampleSummary> | undefined;
-  app.post('/v1/import/sample', { onRequest: onlyThisMachine }, async (_request, reply) => {
+  app.post('/v1/import/sample', { onRequest: onlyThisMachine, schema: OF_THE_PAGE }, async (_request, reply) => {
     underWay ??= summarise(importSample()).finally(() => {
       underWay = undefined;
     });
@@ -87,7 +89,8 @@ async function onlyThisMachine(request: FastifyRequest): Promise<void> {
   if (!isFromThisMachine(request)) throw new RequestError('not-found', 'There is no such resource.');
 }
 
-function isFromThisMachine(request: FastifyRequest): boolean {
+/** No proxy in between, and asked for under the name of this machine. */
+export function isFromThisMachine(request: FastifyRequest): boolean {
   const { headers, socket } = request;
   if (!isLoopback(socket.remoteAddress ?? '')) return false;
   if (PROXY_HEADERS.some(header => headers[header] !== undefined)) return false;

@@ -1,23 +1,39 @@
 /**
- * The HTTP server: health, imports, the page and, where it may have them, the page's tokens. Routes stand in files of
- * their own; here is what holds for all of them: problem details, headers, bounds, the access log, and closing.
+ * The HTTP server. Routes stand in files of their own; here is what holds for all of them: problem details, headers,
+ * schemas, traces, bounds, the access log, and closing.
  */
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import fastify from 'fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { VerifyToken } from '../auth/tokens.ts';
+import type { ApiKeys } from '../commands/api-keys.ts';
+import type { ConversationCommands } from '../commands/commands.ts';
+import type { Clock } from '../domain/clock.ts';
 import { RequestError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { addApiKeyRoutes } from './api-key-routes.ts';
+import { createAuthentication } from './authentication.ts';
+import { addCommandRoutes } from './command-routes.ts';
+import { addConversationRoutes } from './conversation-routes.ts';
+import type { ConversationRouteOptions } from './conversation-routes.ts';
 import { addHealthRoutes } from './health.ts';
 import { addImportRoute } from './imports.ts';
 import type { RunImport } from './imports.ts';
+import { watchMethods } from './methods.ts';
+import { addMetricsRoute } from './metrics-route.ts';
+import type { MetricsRouteOptions } from './metrics-route.ts';
+import { addDocumentRoutes, addOpenApi } from './openapi.ts';
 import { addPageTokenRoutes } from './page-tokens.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { addHeaders, addPage } from './page.ts';
 import { problemOf, sendProblem } from './problems.ts';
+import { RateLimits } from './rate-limits.ts';
+import type { RateLimitBounds } from './rate-limits.ts';
+import { addTraceContext } from './trace-context.ts';
 
-export interface HttpLimits {
+export interface HttpLimits extends RateLimitBounds {
   /** Of a request other than an import. */
   readonly bodyBytes: number;
   /** A connection on which nothing moves for so long is closed. */
@@ -27,7 +43,14 @@ export interface HttpLimits {
 
 export interface HttpServerOptions {
   readonly verifyToken: VerifyToken;
+  readonly commands: ConversationCommands;
+  readonly rooms: ConversationRouteOptions['rooms'];
+  readonly apiKeys: ApiKeys;
   readonly runImport: RunImport;
+  readonly metrics: MetricsRouteOptions;
+  /** The log's own id. */
+  readonly log: string;
+  readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly logger: Logger;
   /** False while starting or stopping. */
@@ -43,6 +66,7 @@ export interface HttpServerOptions {
 }
 
 export interface HttpServer {
+  stats(): { readonly requestsRefused: number };
   /** Gives the port, which differs from the asked one where that is 0. @throws the system's error, EADDRINUSE among them */
   listen(address: { readonly host: string; readonly port: number }): Promise<number>;
   /** Stops accepting, ends imports at the line they are at, waits for answers under way, and cuts the rest after `graceMs`. */
@@ -51,58 +75,102 @@ export interface HttpServer {
   readonly app: FastifyInstance;
 }
 
+/** Longer than any id, percent-encoded or not. */
+const PATH_PARAMETER_UNITS_MAX = 512;
+
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { logger, limits } = options;
   const closing = new AbortController();
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const told = problemOf(error);
+    if (told.status >= 500) logger.error('a request failed', { ...describe(request), error });
+    return sendProblem(reply, told);
+  };
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
     connectionTimeout: limits.idleTimeoutMs,
     forceCloseConnections: 'idle',
-    clientErrorHandler: (error, socket) => {
-      if (!socket.writable) return;
-      const body = JSON.stringify(
-        problemOf(new RequestError('bad-request', 'This is no HTTP request.', { cause: error })),
-      );
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
+    routerOptions: { maxParamLength: PATH_PARAMETER_UNITS_MAX },
+    frameworkErrors: (error, request, reply) => {
+      void fail(error, request, reply);
     },
+    clientErrorHandler: refuseNonsense,
   });
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // Clients that always name the type also do so where they have nothing to say.
-    if (body === '') done(null, undefined);
-    else void parseJson(request, body as string, done);
+  app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler);
+  addJsonParser(app);
+  app.setErrorHandler(fail);
+  const methodsOf = watchMethods(app);
+  app.setNotFoundHandler((request, reply) => {
+    const what = `There is no ${request.method} ${pathOf(request)}.`;
+    const methods = methodsOf(pathOf(request));
+    if (methods.length === 0) return sendProblem(reply, problemOf(new RequestError('not-found', what)));
+    void reply.header('allow', methods.join(', '));
+    return sendProblem(reply, problemOf(new RequestError('method-not-allowed', what)));
   });
-  app.setErrorHandler((error, request, reply) => {
-    const told = problemOf(error);
-    if (told.status >= 500) logger.error('a request failed', { ...describe(request), error });
-    return sendProblem(reply, told);
-  });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, problemOf(new RequestError('not-found', `There is no ${request.method} ${pathOf(request)}.`))),
-  );
   app.addHook('onResponse', async (request, reply) => {
     const level = reply.statusCode >= 500 ? 'warn' : request.method === 'GET' ? 'debug' : 'info';
-    logger[level]('request', { ...describe(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime) });
+    const ms = Math.round(reply.elapsedTime);
+    const { traceparent } = request;
+    logger[level]('request', { ...describe(request), status: reply.statusCode, ms, traceparent });
   });
 
+  addTraceContext(app);
   await addHeaders(app, options);
-  addHealthRoutes(app, options.ready);
-  addImportRoute(app, { ...options, closing: closing.signal });
-  if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);
+  await addOpenApi(app);
+  const rateLimits = new RateLimits(limits, options.clock);
+  addRoutes(app, options, rateLimits, closing.signal);
+  await addDocumentRoutes(app);
   if (options.pageDirectory !== undefined) await addPage(app, options.pageDirectory);
 
   return {
     app,
+    stats: () => ({ requestsRefused: rateLimits.stats().refused }),
     listen: async ({ host, port }) => {
       await app.listen({ host, port });
       return (app.server.address() as AddressInfo).port;
     },
     close: graceMs => closeWithin(app, closing, graceMs),
   };
+}
+
+function addRoutes(
+  app: FastifyInstance,
+  options: HttpServerOptions,
+  rateLimits: RateLimits,
+  closing: AbortSignal,
+): void {
+  const authenticate = createAuthentication(options.verifyToken, rateLimits);
+  const secured = { ...options, authenticate };
+  addCommandRoutes(app, secured);
+  addConversationRoutes(app, secured);
+  addApiKeyRoutes(app, secured);
+  addImportRoute(app, { ...secured, closing });
+  addHealthRoutes(app, options.ready);
+  addMetricsRoute(app, options.metrics);
+  if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);
+}
+
+function addJsonParser(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    // Clients that always name the type also do so where they have nothing to say.
+    if (body === '') done(null, undefined);
+    else void parseJson(request, body as string, done);
+  });
+}
+
+function refuseNonsense(error: Error, socket: Socket): void {
+  if (!socket.writable) return;
+  const body = JSON.stringify(problemOf(new RequestError('bad-request', 'This is no HTTP request.', { cause: error })));
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /** Without the query, which may hold what is nobody's business. */

@@ -1,21 +1,40 @@
-/** An HTTP server on a free loopback port with a fake importer, and clients that send what a browser or a proxy would. */
+/**
+ * An HTTP server on a free loopback port: real commands over a store in memory, a fake importer, time standing still;
+ * and clients that send what a browser or a proxy would.
+ */
 import { request as httpRequest } from 'node:http';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { createTokenVerifier, signToken } from '../../src/auth/tokens.ts';
+import { createApiKeys } from '../../src/commands/api-keys.ts';
+import { createConversationCommands } from '../../src/commands/conversation-commands.ts';
+import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import type { ImportResult } from '../../src/commands/import.ts';
+import { createTenantCommands, readTenant } from '../../src/commands/tenant-commands.ts';
+import { KeyDirectory } from '../../src/auth/key-directory.ts';
 import type { Claims } from '../../src/domain/claims.ts';
+import type { EventStore } from '../../src/event-store/event-store.ts';
+import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
+import { RoomLog } from '../../src/gateway/room-log.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/http/server.ts';
+import { plainCodec } from '../support/plain-codec.ts';
+import { createConversationSerializer, createTenantSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
+
+import { MemoryEventStore } from '../support/memory-event-store.ts';
 
 export const SECRET = Buffer.from('a-secret-of-the-tests-0123456789abcdef');
 export const NOW = Date.parse('2026-03-01T12:00:00.000Z');
-const clock = { now: () => NOW };
+export const LOG = '019a0000-0000-7000-8000-000000000001';
 
 export interface TestServer {
   readonly server: HttpServer;
   readonly port: number;
   readonly url: string;
+  readonly store: EventStore;
+  readonly keyDirectory: KeyDirectory;
+  /** Moves on only by hand. */
+  readonly time: { now: number };
 }
 
 /** Answers each line with its number; `bad` is rejected. */
@@ -36,10 +55,37 @@ async function* echoImport(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Imp
 }
 
 export async function startHttp(options: Partial<HttpServerOptions> = {}, host = '127.0.0.1'): Promise<TestServer> {
+  const time = { now: NOW };
+  const clock = { now: () => time.now };
+  const store = new MemoryEventStore(clock.now);
+  const serializer = createConversationSerializer({ codec: plainCodec });
+  const tenantSerializer = createTenantSerializer({ codec: plainCodec });
+  const shared = { store, clock, keys: createTenantKeys({ rootSecret: new Uint8Array(32) }) };
+  const keyDirectory = new KeyDirectory({
+    ...{ store, logger: silentLogger },
+    open: batch => tenantSerializer.open(batch),
+    readTenant: tenant => readTenant(store, tenantSerializer, tenant),
+    delay: () => Promise.resolve(),
+  });
+  await keyDirectory.start();
   const server = await createHttpServer({
-    verifyToken: createTokenVerifier({ secret: SECRET, clock }),
+    verifyToken: keyDirectory.verifier(createTokenVerifier({ secret: SECRET, clock })),
+    commands: createConversationCommands({ ...shared, serializer }),
+    rooms: new RoomLog(store, serializer, DEFAULT_GATEWAY_LIMITS),
+    apiKeys: createApiKeys({
+      commands: createTenantCommands({ ...shared, serializer: tenantSerializer }),
+      onChanged: (tenant, revoked) => {
+        keyDirectory.note(tenant, revoked);
+      },
+    }),
+    metrics: { read: () => Promise.resolve({ contentType: 'text/plain', text: '# metrics' }), token: undefined },
+    log: LOG,
+    clock,
     runImport: echoImport,
-    limits: { bodyBytes: 1_024, idleTimeoutMs: 10_000, importsAtOnce: 1 },
+    limits: {
+      ...{ bodyBytes: 1_024, idleTimeoutMs: 10_000, importsAtOnce: 1 },
+      ...{ userRequestsPerSecond: 1_000, tenantRequestsPerSecond: 1_000 },
+    },
     logger: silentLogger,
     ready: () => true,
     pageDirectory: undefined,
@@ -54,7 +100,7 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
     ...options,
   });
   const port = await server.listen({ host, port: 0 });
-  return { server, port, url: `http://${host}:${port}` };
+  return { server, port, url: `http://${host}:${port}`, store, keyDirectory, time };
 }
 
 export function tokenOf(claims: Partial<Claims> = {}): Promise<string> {

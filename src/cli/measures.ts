@@ -1,0 +1,72 @@
+/** What of a server is measured, and under which names: docs/operators/metrics.md lists them. */
+import type { CommandHandlerStats } from '../commands/command-handler.ts';
+import type { Commands } from '../commands/commands.ts';
+import type { EventStore } from '../event-store/event-store.ts';
+import type { GatewayStats } from '../gateway/gateway.ts';
+import type { Metrics, Reading } from '../telemetry/metrics.ts';
+
+/** The same store, each of whose appends is timed. */
+export function timedStore(store: EventStore, metrics: Metrics): EventStore {
+  const timed = metrics.timed('append');
+  return {
+    append: (stream, events, options) => timed(() => store.append(stream, events, options)),
+    readStream: (stream, options) => store.readStream(stream, options),
+    readAll: options => store.readAll(options),
+    streamBounds: stream => store.streamBounds(stream),
+    subscribeToStream: (stream, options) => store.subscribeToStream(stream, options),
+    subscribeToAll: options => store.subscribeToAll(options),
+    deleteStream: (stream, options) => store.deleteStream(stream, options),
+    tombstoneStream: (stream, options) => store.tombstoneStream(stream, options),
+    setStreamMetadata: (stream, metadata, options) => store.setStreamMetadata(stream, metadata, options),
+    getStreamMetadata: stream => store.getStreamMetadata(stream),
+    close: () => store.close(),
+  };
+}
+
+/** The same commands, each of which is timed. */
+export function timedCommands<Command, State>(
+  commands: Commands<Command, State>,
+  metrics: Metrics,
+): Commands<Command, State> {
+  const timed = metrics.timed('command');
+  return {
+    handle: request => timed(() => commands.handle(request)),
+    load: (tenant, id) => commands.load(tenant, id),
+  };
+}
+
+export interface Measured {
+  readonly commands: () => CommandHandlerStats;
+  readonly gateway: () => GatewayStats;
+  readonly requestsRefused: () => number;
+}
+
+export function readings({ commands, gateway, requestsRefused }: Measured): readonly Reading[] {
+  const gauge = (name: string, help: string, read: () => number): Reading => ({
+    ...{ name: `verbatim_${name}`, help, read, kind: 'gauge' },
+  });
+  const counter = (name: string, help: string, read: () => number): Reading => ({
+    ...{ name: `verbatim_${name}_total`, help, read, kind: 'counter' },
+  });
+  return [
+    gauge('commands_in_flight', 'Commands running or waiting.', () => commands().inFlight),
+    gauge('command_streams', 'Streams that commands are running or waiting on.', () => commands().streams),
+    gauge('folds', 'Folded states in memory.', () => commands().folds),
+    gauge('folded_events', 'Events folded into them.', () => commands().foldedEvents),
+    counter('append_conflicts', 'Decisions taken again because another node was first.', () => commands().conflicts),
+    gauge('sockets', 'Open WebSocket connections.', () => gateway().sockets),
+    gauge('rooms', 'Rooms that somebody on this node is subscribed to.', () => gateway().rooms),
+    gauge('subscriptions', 'Subscriptions to them.', () => gateway().subscriptions),
+    gauge('subscriptions_behind', 'Of these, read from the log to catch up.', () => gateway().catchingUp),
+    gauge('feed_connected', '1 while the live feed of the log is connected.', () => Number(gateway().feedConnected)),
+    counter(
+      'sessions_fell_behind',
+      'Times a session left the live fan-out for being slow.',
+      () => gateway().fellBehind,
+    ),
+    counter('resets', 'Cursors that the log could not serve.', () => gateway().resets),
+    counter('bad_frames', 'Frames that were no frames.', () => gateway().badFrames),
+    counter('frames_fanned_out', 'Frames of live events handed to sockets.', () => gateway().fannedOut),
+    counter('http_requests_refused', 'HTTP requests over the limits of a user, key or tenant.', requestsRefused),
+  ];
+}

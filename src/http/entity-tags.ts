@@ -1,0 +1,38 @@
+/**
+ * ETags carry revisions: `"<log>.<revision>"`. The log is part of them, because the same revision of another log (a
+ * restored backup, a new data folder) is another thing.
+ */
+import { RequestError } from '../errors.ts';
+
+const TAG = /^"([0-9a-f-]{36})\.(\d{1,16})"$/;
+
+export function entityTag(log: string, revision: bigint): string {
+  return `"${log}.${revision}"`;
+}
+
+/**
+ * The revision that `If-Match` (RFC 9110, 13.1.1) wants the stream to be at, for the command handler to check when it
+ * decides; undefined where there is no condition left to check. `head` is asked only where a list or `*` needs it.
+ *
+ * @throws RequestError `precondition-failed` where no tag of this log is named
+ */
+export async function expectedRevisionOf(
+  ifMatch: string | undefined,
+  log: string,
+  head: () => Promise<bigint>,
+): Promise<bigint | undefined> {
+  if (ifMatch === undefined) return undefined;
+  // Any representation will do, so only a stream without events fails; 0 is then a revision it is not at.
+  if (ifMatch.trim() === '*') return (await head()) >= 0n ? undefined : 0n;
+  const revisions = ifMatch
+    .split(',')
+    .map(tag => TAG.exec(tag.trim()))
+    .filter(match => match?.[1] === log)
+    .map(match => BigInt(match?.[2] ?? 0));
+  const [first] = revisions;
+  if (first === undefined)
+    throw new RequestError('precondition-failed', 'If-Match names no ETag of this log.', { path: 'if-match' });
+  if (revisions.length === 1) return first;
+  const current = await head();
+  return revisions.includes(current) ? current : first;
+}

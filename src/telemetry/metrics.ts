@@ -1,0 +1,72 @@
+/**
+ * What a node measures, for Prometheus. Counters and gauges are read from their owners when somebody asks; only the
+ * time that appends and commands take is measured as it passes.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** From one write into the page cache to a disk that hangs, in seconds. */
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** One number that its owner knows: `counter` where it only grows. */
+export interface Reading {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly read: () => number;
+}
+
+export interface Metrics {
+  /** Wraps what is awaited: its time, and the class of what it threw. */
+  readonly timed: (what: 'append' | 'command') => <T>(run: () => Promise<T>) => Promise<T>;
+  readonly add: (readings: readonly Reading[]) => void;
+  readonly read: () => Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const labelNames = ['outcome'] as const;
+  const seconds = {
+    append: new Histogram({
+      ...{ registers, labelNames, buckets: SECONDS, name: 'verbatim_append_seconds' },
+      help: 'Appends to the event log, from being handed over to being durable.',
+    }),
+    command: new Histogram({
+      ...{ registers, labelNames, buckets: SECONDS, name: 'verbatim_command_seconds' },
+      help: 'Commands, from being handed over to their answer.',
+    }),
+  };
+  return {
+    timed: what => async run => {
+      const stop = seconds[what].startTimer();
+      try {
+        const result = await run();
+        stop({ outcome: 'ok' });
+        return result;
+      } catch (error) {
+        stop({ outcome: error instanceof Error ? error.name : 'unknown' });
+        throw error;
+      }
+    },
+    add: readings => {
+      for (const { name, help, kind, read } of readings)
+        if (kind === 'gauge')
+          new Gauge({
+            ...{ registers, name, help },
+            collect() {
+              this.set(read());
+            },
+          });
+        else
+          new Counter({
+            ...{ registers, name, help },
+            collect() {
+              this.reset();
+              this.inc(read());
+            },
+          });
+    },
+    read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
