@@ -2,8 +2,10 @@
 import { ConfigError } from '../config/config.ts';
 import { FolderLockedError } from '../data-folder/lock.ts';
 import { BadSecretFileError } from '../data-folder/secrets.ts';
+import { Rejection } from '../domain/decider.ts';
 import { CorruptLogError } from '../event-store/errors.ts';
 import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
+import { KeyringMissingError } from '../keyring/keyring-files.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
 
 export const EXIT_OK = 0;
@@ -29,6 +31,7 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [CorruptLogError, 'corrupt-log'],
   [ForeignCodecError, 'foreign-codec'],
   [UnreadableLogIdentityError, 'foreign-log'],
+  [KeyringMissingError, 'keyring-missing'],
   [UnavailableError, 'unavailable'],
 ];
 
@@ -49,7 +52,7 @@ export function failureOf(error: unknown): CliFailure | undefined {
   if (error instanceof CliFailure) return error;
   if (error instanceof ConfigError)
     return new CliFailure('bad-config', error.message, error.fromFlag ? EXIT_USAGE : EXIT_FINDING);
-  if (error instanceof RequestError) return new CliFailure(error.code, error.message);
+  if (error instanceof RequestError || error instanceof Rejection) return new CliFailure(error.code, error.message);
   const known = CODES.find(([kind]) => error instanceof kind);
   if (known) return new CliFailure(known[1], withCause(error as Error));
   const { code, path } = error as NodeJS.ErrnoException;

@@ -64,6 +64,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'Conversations', description: 'What is said, and what becomes of it.' },
         { name: 'API keys', description: 'Credentials for programs.' },
+        { name: 'Erasure', description: 'What is personal to somebody, gone for good.' },
         { name: 'Imports', description: 'History from elsewhere.' },
         { name: 'Operations', description: 'For those who run it.' },
       ],

@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { VerifyToken } from '../auth/tokens.ts';
 import type { ApiKeys } from '../commands/api-keys.ts';
+import type { Erasure } from '../commands/erasure.ts';
 import type { ConversationCommands } from '../commands/commands.ts';
 import type { Clock } from '../domain/clock.ts';
 import { RequestError } from '../errors.ts';
@@ -18,6 +19,7 @@ import { createAuthentication } from './authentication.ts';
 import { addCommandRoutes } from './command-routes.ts';
 import { addConversationRoutes } from './conversation-routes.ts';
 import type { ConversationRouteOptions } from './conversation-routes.ts';
+import { addErasureRoutes } from './erasure-routes.ts';
 import { addHealthRoutes } from './health.ts';
 import { addImportRoute } from './imports.ts';
 import type { RunImport } from './imports.ts';
@@ -46,6 +48,7 @@ export interface HttpServerOptions {
   readonly commands: ConversationCommands;
   readonly rooms: ConversationRouteOptions['rooms'];
   readonly apiKeys: ApiKeys;
+  readonly eraseSubject: Erasure['eraseSubject'];
   readonly runImport: RunImport;
   readonly metrics: MetricsRouteOptions;
   /** The log's own id. */
@@ -145,6 +148,7 @@ function addRoutes(
   addCommandRoutes(app, secured);
   addConversationRoutes(app, secured);
   addApiKeyRoutes(app, secured);
+  addErasureRoutes(app, secured);
   addImportRoute(app, { ...secured, closing });
   addHealthRoutes(app, options.ready);
   addMetricsRoute(app, options.metrics);

@@ -8,6 +8,7 @@ import { createTokenVerifier, signToken } from '../../src/auth/tokens.ts';
 import { createApiKeys } from '../../src/commands/api-keys.ts';
 import { createConversationCommands } from '../../src/commands/conversation-commands.ts';
 import { createTenantKeys } from '../../src/commands/derived-ids.ts';
+import { createErasure } from '../../src/commands/erasure.ts';
 import type { ImportResult } from '../../src/commands/import.ts';
 import { createTenantCommands, readTenant } from '../../src/commands/tenant-commands.ts';
 import { KeyDirectory } from '../../src/auth/key-directory.ts';
@@ -17,10 +18,11 @@ import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
 import { RoomLog } from '../../src/gateway/room-log.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/http/server.ts';
-import { plainCodec } from '../support/plain-codec.ts';
+import { createSealedCodec } from '../../src/keyring/codec.sealed.ts';
 import { createConversationSerializer, createTenantSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 
+import { MemoryKeyring } from '../support/memory-keyring.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 
 export const SECRET = Buffer.from('a-secret-of-the-tests-0123456789abcdef');
@@ -58,8 +60,10 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
   const time = { now: NOW };
   const clock = { now: () => time.now };
   const store = new MemoryEventStore(clock.now);
-  const serializer = createConversationSerializer({ codec: plainCodec });
-  const tenantSerializer = createTenantSerializer({ codec: plainCodec });
+  const keyring = new MemoryKeyring();
+  const codec = createSealedCodec({ keyring });
+  const serializer = createConversationSerializer({ codec });
+  const tenantSerializer = createTenantSerializer({ codec });
   const shared = { store, clock, keys: createTenantKeys({ rootSecret: new Uint8Array(32) }) };
   const keyDirectory = new KeyDirectory({
     ...{ store, logger: silentLogger },
@@ -68,12 +72,14 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
     delay: () => Promise.resolve(),
   });
   await keyDirectory.start();
+  const tenants = createTenantCommands({ ...shared, serializer: tenantSerializer });
   const server = await createHttpServer({
     verifyToken: keyDirectory.verifier(createTokenVerifier({ secret: SECRET, clock })),
     commands: createConversationCommands({ ...shared, serializer }),
     rooms: new RoomLog(store, serializer, DEFAULT_GATEWAY_LIMITS),
+    eraseSubject: request => createErasure({ tenants, keyring }).eraseSubject(request),
     apiKeys: createApiKeys({
-      commands: createTenantCommands({ ...shared, serializer: tenantSerializer }),
+      commands: tenants,
       onChanged: (tenant, revoked) => {
         keyDirectory.note(tenant, revoked);
       },
