@@ -69,6 +69,21 @@ async function askEverything(pair: SocketPair): Promise<(string | undefined)[]> 
   return [...pair.of('error'), ...pair.of('nack')].map(({ code }) => code);
 }
 
+/** A conversation with a message, its visitor and somebody of the staff, both live. */
+async function supported(): Promise<{ fixture: GatewayFixture; vera: SocketPair; ann: SocketPair }> {
+  const fixture = await createGatewayFixture();
+  await fixture.conversation('1', 1, { visitor: 'vera' });
+  const [vera, ann] = [await fixture.connect(VISITOR), await fixture.connect()];
+  await subscribe(vera);
+  await subscribe(ann);
+  return { fixture, vera, ann };
+}
+
+function remove(fixture: GatewayFixture): Promise<bigint> {
+  const command = { type: 'RemoveVisitor', data: { reason: 'abuse' } } as const;
+  return fixture.command('1', command, 'acme', { id: 'sue', role: 'supervisor' });
+}
+
 describe('tenants', () => {
   test('GW-1: the same room name is another room to another tenant', async () => {
     const fixture = await createGatewayFixture();
@@ -178,6 +193,68 @@ describe('access', () => {
     expect(eve.of('events')).toEqual([]);
     expect([...eve.of('unsubscribed'), ...eve.of('error')].map(({ code }) => code)).toEqual(['forbidden']);
     expect(fixture.gateway.stats().subscriptions).toBe(0);
+  });
+
+  test('GW-2: a removal is the last thing that the removed visitor sees, in the same turn, and the staff goes on', async () => {
+    const { fixture, vera, ann } = await supported();
+    await remove(fixture);
+    await fixture.post('1', 'among ourselves');
+    await until(() => revisions(ann).length === 4 && vera.of('unsubscribed').length > 0);
+    expect(vera.last('events').events).toMatchObject([{ rev: 2, type: 'VisitorRemoved', data: { visitor: 'vera' } }]);
+    expect(JSON.stringify(vera.frames)).not.toContain('abuse');
+    expect(vera.frames.slice(-2)).toMatchObject([
+      { op: 'events', after: 1, upTo: 2 },
+      { op: 'unsubscribed', room: ROOM, code: 'forbidden' },
+    ]);
+    expect(texts(ann)).toEqual(['message 0', 'among ourselves']);
+    expect(await askEverything(vera)).toEqual(['forbidden', 'forbidden', 'forbidden', 'forbidden']);
+  });
+
+  test('GW-2: a removal among other events of a turn cuts the visitor off between them', async () => {
+    const { fixture, vera, ann } = await supported();
+    const posts = [fixture.post('1', 'before'), remove(fixture), fixture.post('1', 'after')];
+    await Promise.all(posts);
+    await until(() => revisions(ann).length === 5 && vera.of('unsubscribed').length > 0);
+    expect(revisions(vera)).toEqual([0, 1, 2, 3]);
+    expect(texts(vera)).toEqual(['message 0', 'before']);
+  });
+
+  test('GW-2: a visitor who is removed while it catches up is sent nothing more of the room', async () => {
+    const store = new MemoryEventStore();
+    const fixture = await createGatewayFixture({ store });
+    await fixture.conversation('1', 1, { visitor: 'vera' });
+    const vera = await fixture.connect(VISITOR);
+    onceJoined(fixture, store, 'readStream', async () => {
+      await remove(fixture);
+    });
+    vera.say({ op: 'subscribe', room: ROOM });
+    await until(() => vera.of('unsubscribed').length > 0);
+    await turns(20);
+    expect(vera.of('events')).toEqual([]);
+    expect(vera.of('unsubscribed')).toEqual([{ op: 'unsubscribed', room: ROOM, code: 'forbidden' }]);
+    expect(fixture.gateway.stats().subscriptions).toBe(0);
+  });
+
+  test('GW-2: a visitor who is removed while its reader is slow is sent nothing more once it reads', async () => {
+    const { fixture, vera } = await supported();
+    vera.stalled = true;
+    await fixture.post('1', 'unread');
+    await until(() => vera.queuedBytes() > 0);
+    const queued = vera.queuedBytes();
+    await remove(fixture);
+    await until(() => vera.queuedBytes() > queued && fixture.gateway.stats().subscriptions === 1);
+    await fixture.post('1', 'among ourselves');
+    vera.resume();
+    await turns(20);
+    expect(texts(vera)).toEqual(['message 0', 'unread']);
+    expect(vera.frames.at(-1)).toMatchObject({ op: 'unsubscribed', code: 'forbidden' });
+  });
+
+  test('GW-2: a claim to the room of a removed visitor opens nothing', async () => {
+    const { fixture } = await supported();
+    await remove(fixture);
+    const again = await fixture.connect(VISITOR);
+    expect(await askEverything(again)).toEqual(['forbidden', 'forbidden', 'forbidden', 'forbidden']);
   });
 
   test('GW-2: a refresh without the room ends its subscription, and keeps the others', async () => {

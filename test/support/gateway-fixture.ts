@@ -3,6 +3,7 @@ import type { TokenVerdict } from '../../src/auth/tokens.ts';
 import { createConversationCommands } from '../../src/commands/conversation-commands.ts';
 import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import type { Claims } from '../../src/domain/claims.ts';
+import type { Actor } from '../../src/domain/decider.ts';
 import type { ConversationCommand } from '../../src/domain/conversation/commands.ts';
 import type { EventStore } from '../../src/event-store/event-store.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
@@ -33,8 +34,8 @@ export interface GatewayFixture {
   token(more?: Partial<Claims>): string;
   /** Connects with a token in the header and waits for `hello`. */
   connect(more?: Partial<Claims>): Promise<SocketPair>;
-  /** Straight through the commands, as an agent of the tenant. */
-  command(conversation: string, command: ConversationCommand, tenant?: string): Promise<bigint>;
+  /** Straight through the commands, as an agent of the tenant unless said otherwise. */
+  command(conversation: string, command: ConversationCommand, tenant?: string, actor?: Actor): Promise<bigint>;
   /** Starts the conversation, and posts so many messages to it. */
   conversation(
     id: string,
@@ -89,8 +90,7 @@ export async function createGatewayFixture(
       await until(() => pair.frames.length > 0 || pair.closedWith !== undefined, 'hello');
       return pair;
     },
-    command: async (conversation, command, tenant = 'acme') => {
-      const actor = { id: 'bob', role: 'agent' } as const;
+    command: async (conversation, command, tenant = 'acme', actor = { id: 'bob', role: 'agent' }) => {
       const ack = await commands.handle({ tenant, id: conversation, command, commandId: `c${++ids}`, actor });
       return ack.last;
     },
