@@ -1,7 +1,7 @@
 /** A connection on a network moved by hand, what its listener saw, and the frames a server would say. */
 import { Connection } from '../../web/protocol/connection.ts';
-import type { ConnectionState } from '../../web/protocol/connection.ts';
 import type { Ack, Events, Nack, RoomEvent } from '../../web/protocol/frames.ts';
+import type { ConnectionState } from '../../web/protocol/listener.ts';
 import { FakeNetwork, settle } from './fake-network.ts';
 
 export const ROOM = 'conversation:42';

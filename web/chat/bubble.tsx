@@ -2,37 +2,36 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { EditForm } from './edit-form.tsx';
-import type { PendingPost, Receipt } from './room-view.ts';
+import { nameOf } from './people.ts';
+import { reachOf } from './room-state.ts';
+import type { AckSeen } from './room-view.ts';
+import { said } from './said.ts';
 import type { Side } from './side.ts';
 import type { Message } from './transcript.ts';
 
-const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const DAY_MS = 24 * 60 * 60_000;
+const ERASED_TITLE = 'The key that sealed these words was destroyed. The revision stays; nobody can read them again.';
+const REACH_WORDS = { read: 'Read', delivered: 'Delivered' } as const;
 
-function said(at: string): string {
-  const when = new Date(at);
-  return (Date.now() - when.getTime() < DAY_MS ? time : dayAndTime).format(when);
-}
-
-function Author({ message }: { message: Message }): JSX.Element | null {
-  if (message.name === undefined) return null;
+/** Said where the one who speaks changes. */
+function Author({ message }: { message: Message }): JSX.Element {
+  const { importedName, author, role } = message;
+  const name = importedName === undefined ? nameOf(author, role) : (importedName ?? 'Name erased');
   return (
     <span class="author">
-      {message.name} <span class="role">{message.role}</span>
+      {name} <span class="role">{role}</span>
     </span>
   );
 }
 
-function Fate({ message, receipt }: { message: Message; receipt: Receipt | undefined }): JSX.Element {
+function Fate({ message, acked }: { message: Message; acked: AckSeen | undefined }): JSX.Element {
   return (
     <>
       <span class="rev" title="The revision of this message in its room">
-        {receipt ? `✓ acked at rev ${String(message.rev)}` : `rev ${String(message.rev)}`}
+        {acked ? `✓ acked at rev ${String(message.rev)}` : `rev ${String(message.rev)}`}
       </span>
       {message.editedAtRev === undefined ? null : <span>edited at rev {message.editedAtRev}</span>}
       {message.redactedAtRev === undefined ? null : <span>redacted at rev {message.redactedAtRev}</span>}
-      {receipt?.duplicate ? (
+      {acked?.duplicate ? (
         <span class="badge" title="Sent again after the cut; the log had it already and appended nothing">
           duplicate: true
         </span>
@@ -41,16 +40,54 @@ function Fate({ message, receipt }: { message: Message; receipt: Receipt | undef
   );
 }
 
-export function MessageBubble({ message, side }: { message: Message; side: Side }): JSX.Element {
+/** How far an own message has come with the other side; nothing where it is only in the log. */
+function ReachMark({ message, side }: { message: Message; side: Side }): JSX.Element | null {
+  const reach = reachOf(side.view.transcript.state, message.seq, message.author);
+  return reach === undefined ? null : <span class={`reach ${reach}`}>{REACH_WORDS[reach]}</span>;
+}
+
+function OwnActions(props: { onEdit: () => void; onRedact: () => void }): JSX.Element {
+  return (
+    <span class="message-actions">
+      <button type="button" class="link" onClick={props.onEdit}>
+        Edit
+      </button>
+      <button type="button" class="link" onClick={props.onRedact}>
+        Redact
+      </button>
+    </span>
+  );
+}
+
+/** Null words were erased. */
+function Words({ message, changedTo }: { message: Message; changedTo: string | undefined }): JSX.Element {
+  if (message.redactedAtRev !== undefined) return <p class="bubble gone">Redacted</p>;
+  if (message.text === null)
+    return (
+      <p class="bubble gone" title={ERASED_TITLE}>
+        Erased
+      </p>
+    );
+  return (
+    <p class="bubble" dir="auto">
+      {changedTo ?? message.text}
+    </p>
+  );
+}
+
+export function MessageBubble(props: { message: Message; named: boolean; side: Side }): JSX.Element {
+  const { message, side } = props;
   const [editing, setEditing] = useState(false);
   const { view } = side;
   const own = message.author === side.sub;
   const change = view.changes.get(message.seq);
-  const redacted = message.redactedAtRev !== undefined;
-  const receipt = message.commandId === undefined ? undefined : view.receipts.get(message.commandId);
+  const acked = message.commandId === undefined ? undefined : view.acks.get(message.commandId);
   const changing = change === undefined ? undefined : change.text === undefined ? 'redacting…' : 'saving…';
+  const changeable = own && message.redactedAtRev === undefined && message.text !== null;
+  // Watched until it was on the screen.
+  const unread = !own && (view.transcript.state.receipts.get(side.sub)?.read ?? -1) < message.seq;
 
-  if (editing && !redacted) {
+  if (editing && changeable) {
     return (
       <li class="message own">
         <EditForm
@@ -60,77 +97,34 @@ export function MessageBubble({ message, side }: { message: Message; side: Side 
           }}
           onSave={text => {
             setEditing(false);
-            if (text !== message.text) side.edit(message.seq, text);
+            if (text !== message.text) side.commands.edit(message.seq, text);
           }}
         />
       </li>
     );
   }
   return (
-    <li class={own ? 'message own' : 'message'} data-role={message.role}>
-      <Author message={message} />
-      <p class={redacted ? 'bubble redacted' : 'bubble'} dir="auto">
-        {redacted ? 'Redacted by its author' : (change?.text ?? message.text)}
-      </p>
+    <li
+      class={own ? 'message own' : 'message'}
+      data-role={message.role}
+      data-unread-seq={unread ? message.seq : undefined}
+    >
+      {props.named ? <Author message={message} /> : null}
+      <Words message={message} changedTo={change?.text} />
       <p class="meta">
         <time dateTime={message.at}>{said(message.at)}</time>
-        <Fate message={message} receipt={receipt} />
+        <Fate message={message} acked={acked} />
         {changing === undefined ? null : <span class="on-its-way">{changing}</span>}
-        {own && !redacted && changing === undefined ? (
-          <span class="message-actions">
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                setEditing(true);
-              }}
-            >
-              Edit
-            </button>
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                side.redact(message.seq);
-              }}
-            >
-              Redact
-            </button>
-          </span>
-        ) : null}
-      </p>
-    </li>
-  );
-}
-
-const ON_ITS_WAY: Readonly<Record<PendingPost['state'], string>> = {
-  queued: 'waiting for the connection',
-  sending: 'sending…',
-  acked: '✓ acked',
-  refused: 'not sent',
-};
-
-export function PendingBubble({ post, side }: { post: PendingPost; side: Side }): JSX.Element {
-  return (
-    <li class={`message own pending ${post.state}`}>
-      <p class="bubble" dir="auto">
-        {post.text}
-      </p>
-      <p class="meta">
-        <span class="on-its-way">
-          {ON_ITS_WAY[post.state]}
-          {post.why === undefined ? '' : `: ${post.why}`}
-        </span>
-        {post.state === 'refused' ? (
-          <button
-            type="button"
-            class="link"
-            onClick={() => {
-              side.discard(post.id);
+        {own ? <ReachMark message={message} side={side} /> : null}
+        {changeable && changing === undefined ? (
+          <OwnActions
+            onEdit={() => {
+              setEditing(true);
             }}
-          >
-            Discard
-          </button>
+            onRedact={() => {
+              side.commands.redact(message.seq);
+            }}
+          />
         ) : null}
       </p>
     </li>

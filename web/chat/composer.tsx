@@ -1,6 +1,10 @@
-/** Where a person writes. Enter sends; while the connection is cut the message waits in the outbox. */
+/**
+ * Where a person writes: a message, or as staff a note that no visitor is sent. Enter sends; while the connection is cut,
+ * what was written waits in the outbox.
+ */
 import { useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
+import type { Writing } from './room-commands.ts';
 import type { Side } from './side.ts';
 
 /** The longest text of a message, in UTF-16 units. */
@@ -10,27 +14,63 @@ const TYPING_EVERY_MS = 2_500;
 const TYPING_IDLE_MS = 3_500;
 const LOST_ACK_CUT_MS = 2_000;
 
-export function Composer({ side }: { side: Side }): JSX.Element {
-  const [text, setText] = useState('');
-  const typing = useRef<{ saidAt: number; idle: ReturnType<typeof setTimeout> | undefined }>({
-    saidAt: 0,
-    idle: undefined,
-  });
-  const ready = text.trim() !== '' && side.view.started && side.view.closed === undefined;
-
+/** Says that this side is typing, and takes it back. */
+function useTyping(side: Side): { readonly keepTyping: () => void; readonly stopTyping: () => void } {
+  const said = useRef<{ atMs: number; idle: ReturnType<typeof setTimeout> | undefined }>({ atMs: 0, idle: undefined });
   const stopTyping = (): void => {
-    clearTimeout(typing.current.idle);
-    if (typing.current.saidAt > 0) side.typing(false);
-    typing.current = { saidAt: 0, idle: undefined };
+    clearTimeout(said.current.idle);
+    if (said.current.atMs > 0) side.typing(false);
+    said.current = { atMs: 0, idle: undefined };
   };
   const keepTyping = (): void => {
-    clearTimeout(typing.current.idle);
-    if (Date.now() - typing.current.saidAt > TYPING_EVERY_MS) {
-      typing.current.saidAt = Date.now();
+    clearTimeout(said.current.idle);
+    if (Date.now() - said.current.atMs > TYPING_EVERY_MS) {
+      said.current.atMs = Date.now();
       side.typing(true);
     }
-    typing.current.idle = setTimeout(stopTyping, TYPING_IDLE_MS);
+    said.current.idle = setTimeout(stopTyping, TYPING_IDLE_MS);
   };
+  return { keepTyping, stopTyping };
+}
+
+const KINDS: readonly { readonly kind: Writing; readonly label: string }[] = [
+  { kind: 'message', label: 'Reply' },
+  { kind: 'note', label: 'Note' },
+];
+
+function KindSwitch(props: { kind: Writing; onSwitch: (kind: Writing) => void }): JSX.Element {
+  return (
+    <div class="segmented" role="group" aria-label="What to write">
+      {KINDS.map(({ kind, label }) => (
+        <button
+          key={kind}
+          type="button"
+          aria-pressed={props.kind === kind}
+          onClick={() => {
+            props.onSwitch(kind);
+          }}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function placeholder(side: Side, kind: Writing): string {
+  if (side.view.transcript.state.status === 'closed') return 'This conversation is closed';
+  if (!side.online) return 'Write: it waits for the connection';
+  return kind === 'note' ? 'A note: the visitor is never sent it' : 'Write a message';
+}
+
+export function Composer({ side }: { side: Side }): JSX.Element {
+  const [text, setText] = useState('');
+  const [kind, setKind] = useState<Writing>('message');
+  const { view } = side;
+  const open = view.closed === undefined && view.transcript.state.status !== 'closed';
+  const ready = text.trim() !== '' && view.started && open;
+
+  const { keepTyping, stopTyping } = useTyping(side);
   const submit = (send: (text: string) => void): void => {
     if (!ready) return;
     stopTyping();
@@ -39,27 +79,29 @@ export function Composer({ side }: { side: Side }): JSX.Element {
   };
   const sendNow = (): void => {
     submit(written => {
-      side.post(written);
+      side.commands.write(kind, written);
     });
   };
 
   return (
     <form
-      class="composer"
+      class={kind === 'note' ? 'composer writes-note' : 'composer'}
       onSubmit={event => {
         event.preventDefault();
         sendNow();
       }}
     >
       <textarea
-        aria-label={`Message as the ${side.name}`}
-        placeholder={side.online ? 'Write a message' : 'Write: it waits for the connection'}
+        aria-label={`${kind === 'note' ? 'Note' : 'Message'} as the ${side.name}`}
+        placeholder={placeholder(side, kind)}
+        disabled={!open}
         rows={1}
         maxLength={TEXT_UNITS_MAX}
         value={text}
         onInput={event => {
           setText(event.currentTarget.value);
-          keepTyping();
+          // Of a note the visitor is not even told that it is being written.
+          if (kind === 'message') keepTyping();
         }}
         onKeyDown={event => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -68,6 +110,15 @@ export function Composer({ side }: { side: Side }): JSX.Element {
         }}
       />
       <div class="composer-actions">
+        {side.name === 'agent' ? (
+          <KindSwitch
+            kind={kind}
+            onSwitch={next => {
+              stopTyping();
+              setKind(next);
+            }}
+          />
+        ) : null}
         <button
           type="button"
           class="link"
@@ -75,14 +126,14 @@ export function Composer({ side }: { side: Side }): JSX.Element {
           title="Sends, and cuts the connection before the ack can arrive. It is sent again after the resume: the log answers duplicate: true."
           onClick={() => {
             submit(written => {
-              side.postAndLoseTheAck(written, LOST_ACK_CUT_MS);
+              side.writeAndLoseTheAck(kind, written, LOST_ACK_CUT_MS);
             });
           }}
         >
           Send, lose the ack
         </button>
         <button type="submit" class="button primary" disabled={!ready}>
-          Send
+          {kind === 'note' ? 'Add note' : 'Send'}
         </button>
       </div>
     </form>

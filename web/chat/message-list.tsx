@@ -1,21 +1,41 @@
-/** The messages of the room on display, then those still on their way. Keeps to the newest unless the reader scrolled up. */
+/** What was said in the room on display, then what is still on its way. Keeps to the newest unless the reader scrolled up. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { JSX, TargetedEvent } from 'preact';
-import { MessageBubble, PendingBubble } from './bubble.tsx';
+import { MilestoneLine, NoteAside } from './aside.tsx';
+import { MessageBubble } from './bubble.tsx';
+import { PendingBubble } from './pending-bubble.tsx';
 import type { Side } from './side.ts';
+import type { Entry } from './transcript.ts';
+import { useUnreadWatch } from './unread-watch.ts';
 
 /** Nearer to the end than this, the list follows new messages. */
 const FOLLOW_PX = 80;
 /** Nearer to the beginning than this, older messages are asked for. */
 const OLDER_PX = 40;
 
+/** A message names its author where it is another's, and the one before it is not the same person's. */
+function Row(props: { entry: Entry; before: Entry | undefined; side: Side }): JSX.Element {
+  const { entry, before, side } = props;
+  switch (entry.kind) {
+    case 'note':
+      return <NoteAside note={entry} />;
+    case 'milestone':
+      return <MilestoneLine milestone={entry} />;
+    case 'message': {
+      const goesOn = before?.kind === 'message' && before.author === entry.author;
+      return <MessageBubble message={entry} named={entry.author !== side.sub && !goesOn} side={side} />;
+    }
+  }
+}
+
 export function MessageList({ side }: { side: Side }): JSX.Element {
   const { view } = side;
   const list = useRef<HTMLDivElement>(null);
   const before = useRef({ room: '', first: -1, height: 0, following: true });
-  const messages = view.transcript.messages;
+  const { entries } = view.transcript;
   const posts = [...view.posts.values()];
-  const first = messages[0]?.seq ?? -1;
+  const first = entries[0]?.rev ?? -1;
+  useUnreadWatch(list, view);
 
   useLayoutEffect(() => {
     const element = list.current;
@@ -61,11 +81,11 @@ export function MessageList({ side }: { side: Side }): JSX.Element {
               </button>
             </li>
           ) : null}
-          {messages.length + posts.length === 0 ? (
+          {entries.length + posts.length === 0 ? (
             <li class="empty">{view.caughtUp ? 'No messages yet. Say hello.' : 'Reading the conversation…'}</li>
           ) : null}
-          {messages.map(message => (
-            <MessageBubble key={message.seq} message={message} side={side} />
+          {entries.map((entry, index) => (
+            <Row key={entry.rev} entry={entry} before={entries[index - 1]} side={side} />
           ))}
           {posts.map(post => (
             <PendingBubble key={post.id} post={post} side={side} />
@@ -80,7 +100,7 @@ export function MessageList({ side }: { side: Side }): JSX.Element {
               <i />
               <i />
             </span>
-            {side.name === 'visitor' ? 'The agent' : 'The visitor'} is typing
+            {view.otherTyping} is typing
           </>
         ) : null}
       </p>

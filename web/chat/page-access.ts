@@ -2,6 +2,7 @@
  * How the page gets its two tokens: from the server's own page route where it has one, else from what the person pastes.
  * Tokens are kept in memory only; the room's name in the address, so that a reload comes back to the same talk.
  */
+import { fieldsOf, numberOf } from './fields.ts';
 
 export interface Party {
   readonly sub: string;
@@ -29,9 +30,6 @@ export interface SampleAnswer {
   readonly conversations: readonly { readonly id: string; readonly messages: number }[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
-
 function textOf(value: unknown, name: string): string {
   if (typeof value !== 'string' || value === '') throw new Error(`the server's answer has no ${name}`);
   return value;
@@ -42,7 +40,7 @@ function partyOf(value: unknown, name: string): Party {
   return { sub: textOf(sub, `${name}.sub`), token: textOf(token, `${name}.token`) };
 }
 
-const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const countOf = (value: unknown): number => numberOf(value) ?? 0;
 
 export const roomName = (room: string): string => (room.startsWith('conversation:') ? room : `conversation:${room}`);
 export const roomId = (room: string): string => room.replace(/^conversation:/, '');
@@ -83,10 +81,10 @@ export async function loadSample(): Promise<SampleAnswer> {
   const answer = fieldsOf(await response.json());
   const conversations = Array.isArray(answer.conversations) ? answer.conversations.map(fieldsOf) : [];
   return {
-    imported: numberOf(answer.imported),
-    duplicates: numberOf(answer.duplicates),
-    rejected: numberOf(answer.rejected),
-    conversations: conversations.map(({ id, messages }) => ({ id: textOf(id, 'id'), messages: numberOf(messages) })),
+    imported: countOf(answer.imported),
+    duplicates: countOf(answer.duplicates),
+    rejected: countOf(answer.rejected),
+    conversations: conversations.map(({ id, messages }) => ({ id: textOf(id, 'id'), messages: countOf(messages) })),
   };
 }
 

@@ -1,6 +1,10 @@
 /** What one side shows of one room: its transcript, what is still on its way, and the check of what came over the wire. */
 import { Coverage } from '../protocol/coverage.ts';
-import type { Ack, Nack } from '../protocol/frames.ts';
+import type { Ack, HistoryPage, Nack, RoomEvent } from '../protocol/frames.ts';
+import { numberOf } from './fields.ts';
+import type { Receipts } from './receipts.ts';
+import { refusalWords } from './refusal-words.ts';
+import type { Writing } from './room-commands.ts';
 import { Transcript } from './transcript.ts';
 
 /** `queued`: there is no connection. `sending`: on the wire, not acked. `acked`: durable, its event not yet seen here. */
@@ -8,6 +12,7 @@ export type OnItsWay = 'queued' | 'sending' | 'acked' | 'refused';
 
 export interface PendingPost {
   readonly id: string;
+  readonly kind: Writing;
   readonly text: string;
   readonly state: OnItsWay;
   readonly why: string | undefined;
@@ -19,14 +24,22 @@ export interface PendingChange {
   readonly text: string | undefined;
 }
 
-export interface Receipt {
+export interface AckSeen {
   readonly rev: number;
   /** The server had the command already: the ack, not the message, was what the cut had lost. */
   readonly duplicate: boolean;
 }
 
 /** Acks remembered for display. */
-const RECEIPTS_MAX = 500;
+const ACKS_MAX = 500;
+
+export interface RoomViewOptions {
+  /** Whether the side is shown every revision. */
+  readonly everythingVisible: boolean;
+  readonly sub: string;
+  /** Absent where nothing is told of how far this side has come. */
+  readonly receipts?: Receipts;
+}
 
 export class RoomView {
   readonly room: string;
@@ -35,7 +48,11 @@ export class RoomView {
   readonly posts = new Map<string, PendingPost>();
   /** By `seq`. */
   readonly changes = new Map<number, PendingChange>();
-  readonly receipts = new Map<string, Receipt>();
+  readonly acks = new Map<string, AckSeen>();
+  /** Commands without an answer that neither write nor change a message. */
+  readonly acts = new Set<string>();
+  /** Why the last of those was refused. */
+  problem: string | undefined;
   caughtUp = false;
   /** Why the room is closed to this side. */
   closed: string | undefined;
@@ -46,11 +63,17 @@ export class RoomView {
   /** Whether the log has older ones. */
   hasOlder = false;
   loadingHistory = false;
-  otherTyping = false;
+  /** Who is writing, by name. */
+  otherTyping: string | undefined;
 
-  constructor(room: string, everythingVisible: boolean) {
+  readonly #sub: string;
+  readonly #receipts: Receipts | undefined;
+
+  constructor(room: string, options: RoomViewOptions) {
     this.room = room;
-    this.coverage = new Coverage({ everythingVisible });
+    this.coverage = new Coverage(options);
+    this.#sub = options.sub;
+    this.#receipts = options.receipts;
   }
 
   /** A conversation that nobody has started takes no messages. */
@@ -58,22 +81,69 @@ export class RoomView {
     return (this.coverage.upTo ?? -1) >= 0;
   }
 
+  /** Only then is what the conversation has come to known, and not what its last revisions alone would make of it. */
+  get knownWhole(): boolean {
+    return this.started && this.from === 0;
+  }
+
+  /** The subscription begins after this revision; where it began before, this changes nothing. */
+  entered(after: number): void {
+    if (this.from !== undefined) return;
+    this.from = after + 1;
+    this.followedFrom = this.from;
+    this.hasOlder = this.from > 0;
+  }
+
+  append(events: readonly RoomEvent[]): void {
+    this.transcript.append(events);
+    this.settle();
+    for (const event of events) this.#noteReach(event);
+  }
+
+  historyPage({ from, events, more }: HistoryPage): void {
+    this.loadingHistory = false;
+    this.transcript.prepend(events);
+    this.from = from;
+    this.hasOlder = more;
+  }
+
+  allHere(): void {
+    this.caughtUp = true;
+    this.#receipts?.caughtUp();
+  }
+
+  /** A message of somebody else was on the screen. */
+  seen(seq: number): void {
+    this.#receipts?.seen(seq);
+  }
+
+  /** What was shown no longer holds; `from` is the first revision that follows. */
+  reset(from: number): void {
+    this.transcript.clear();
+    this.caughtUp = false;
+    this.followedFrom = from;
+    this.from = from;
+    this.hasOlder = false;
+    this.#receipts?.reset();
+  }
+
   acked(frame: Ack): void {
-    if (frame.first !== null) this.receipts.set(frame.id, { rev: frame.last, duplicate: frame.duplicate });
-    if (this.receipts.size > RECEIPTS_MAX) {
-      const oldest = this.receipts.keys().next();
-      if (!oldest.done) this.receipts.delete(oldest.value);
+    if (frame.first !== null) this.acks.set(frame.id, { rev: frame.last, duplicate: frame.duplicate });
+    if (this.acks.size > ACKS_MAX) {
+      const oldest = this.acks.keys().next();
+      if (!oldest.done) this.acks.delete(oldest.value);
     }
     const post = this.posts.get(frame.id);
     if (post) this.posts.set(frame.id, { ...post, state: 'acked' });
-    for (const [seq, change] of this.changes) if (change.id === frame.id) this.changes.delete(seq);
+    this.#answered(frame.id);
     this.settle();
   }
 
   refused(frame: Nack): void {
     const post = this.posts.get(frame.id);
-    if (post) this.posts.set(frame.id, { ...post, state: 'refused', why: frame.reason ?? frame.code });
-    for (const [seq, change] of this.changes) if (change.id === frame.id) this.changes.delete(seq);
+    if (post) this.posts.set(frame.id, { ...post, state: 'refused', why: refusalWords(frame) });
+    else this.problem = refusalWords(frame);
+    this.#answered(frame.id);
   }
 
   /** A post whose event has come, and whose ack has too, stands in the transcript from now on. */
@@ -88,5 +158,26 @@ export class RoomView {
         this.posts.set(id, { ...post, state: online ? 'sending' : 'queued' });
       }
     }
+    if (online) return;
+    this.loadingHistory = false;
+    this.otherTyping = undefined;
+    this.#receipts?.disconnected();
+  }
+
+  #noteReach({ type, actor, data }: RoomEvent): void {
+    const seq = numberOf(data.seq);
+    if (seq === undefined) return;
+    if (type === 'MessagePosted' && actor.id !== this.#sub) {
+      this.otherTyping = undefined;
+      this.#receipts?.arrived(seq);
+    }
+    const { reader, kind } = data;
+    if (type === 'ReceiptRecorded' && reader === this.#sub && (kind === 'read' || kind === 'delivered'))
+      this.#receipts?.recorded(kind, seq);
+  }
+
+  #answered(id: string): void {
+    this.acts.delete(id);
+    for (const [seq, change] of this.changes) if (change.id === id) this.changes.delete(seq);
   }
 }

@@ -1,10 +1,13 @@
 /** One person's half of the page: their connection and what it has seen, the conversation, and where they write. */
 import type { JSX } from 'preact';
 import { Composer } from './composer.tsx';
+import { ConversationBar } from './conversation-bar.tsx';
 import { MessageList } from './message-list.tsx';
 import { RevisionStrip } from './revision-strip.tsx';
-import type { SampleConversation } from './sample-loader.tsx';
+import { RatingForm } from './rating-form.tsx';
 import { describe } from './resume-words.ts';
+import type { SampleConversation } from './sample-loader.tsx';
+import { awaitsRating } from './room-state.ts';
 import type { Side } from './side.ts';
 import type { SideName } from './wire-log.ts';
 
@@ -70,6 +73,7 @@ function ConnectionActions({ side }: { side: Side }): JSX.Element {
 /** One line that is always there, so that nothing moves when it has something to say. */
 function note(side: Side): { readonly text: string; readonly tone: string } {
   const { state, view } = side;
+  if (view.problem !== undefined) return { text: `Refused: ${view.problem}.`, tone: 'bad' };
   if (view.closed !== undefined) return { text: `This room is closed to you: ${view.closed}.`, tone: 'bad' };
   if (state.phase === 'ended') return { text: `The server ${state.why}.`, tone: 'bad' };
   if (state.phase === 'waiting') return { text: `${state.why}; coming back by itself.`, tone: 'cut' };
@@ -136,7 +140,9 @@ export function SidePanel(props: {
   return (
     <section class={`panel ${name}`} aria-label={TITLES[name]} data-phase={side.state.phase}>
       <header class="panel-head">
-        <h2>{TITLES[name]}</h2>
+        <h2>
+          {side.personName} <span class="role">{name}</span>
+        </h2>
         <span class="state" role="status">
           {stateLabel(side)}
         </span>
@@ -153,8 +159,10 @@ export function SidePanel(props: {
         {text}
       </p>
       <RoomPicker side={side} sample={props.sample} />
+      {view.knownWhole ? <ConversationBar side={side} /> : null}
       <MessageList key={view.room} side={side} />
       {shared ? null : <Attribution />}
+      {name === 'visitor' && awaitsRating(view.transcript.state) ? <RatingForm side={side} /> : null}
       <Composer key={view.room} side={side} />
     </section>
   );

@@ -4,9 +4,14 @@
  */
 import { browserTimers, openBrowserSocket } from '../protocol/browser-socket.ts';
 import { Connection } from '../protocol/connection.ts';
-import type { ConnectionListener, ConnectionState } from '../protocol/connection.ts';
-import type { ClientFrame, Nack, ServerFrame } from '../protocol/frames.ts';
+import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
+import type { ConnectionListener, ConnectionState } from '../protocol/listener.ts';
+import { nameOf } from './people.ts';
+import { Receipts } from './receipts.ts';
 import { describe } from './resume-words.ts';
+import { RoomCommands } from './room-commands.ts';
+import type { Writing } from './room-commands.ts';
+import type { ReceiptKind } from './room-state.ts';
 import { RoomView } from './room-view.ts';
 import type { SideName, WireLog } from './wire-log.ts';
 
@@ -29,6 +34,8 @@ const TAIL_REVISIONS = 40;
 export class Side {
   readonly name: SideName;
   readonly sub: string;
+  /** What the person does in the room on display. */
+  readonly commands: RoomCommands;
   /** The room both sides share. */
   readonly home: RoomView;
   /** The room on display: the shared one, or for the agent one of the sample. */
@@ -49,7 +56,9 @@ export class Side {
     this.#options = options;
     this.name = options.name;
     this.sub = options.sub;
-    this.home = new RoomView(options.room, this.#staff);
+    const tell = (kind: ReceiptKind, seq: number): boolean => this.#connection.receipt(options.room, kind, seq);
+    // The shared room alone has receipts: whoever looks through the sample leaves no mark in it.
+    this.home = this.#newView(options.room, new Receipts(tell, browserTimers));
     this.view = this.home;
     this.#connection = new Connection({
       url: options.gatewayUrl,
@@ -60,11 +69,21 @@ export class Side {
       newId: () => crypto.randomUUID(),
       listener: this.#listener(),
     });
+    this.commands = new RoomCommands({
+      send: (room, command, data) => this.#connection.send(room, command, data),
+      view: () => this.view,
+      online: () => this.online,
+      changed: options.changed,
+    });
     this.#connection.subscribe(options.room);
   }
 
   get state(): ConnectionState {
     return this.#connection.state;
+  }
+
+  get personName(): string {
+    return nameOf(this.sub, this.name);
   }
 
   get online(): boolean {
@@ -94,35 +113,10 @@ export class Side {
     this.#connection.refresh(token);
   }
 
-  post(text: string): void {
-    const { view } = this;
-    const id = this.#connection.send(view.room, 'PostMessage', { text });
-    if (id === undefined) return;
-    view.posts.set(id, { id, text, state: this.online ? 'sending' : 'queued', why: undefined });
-    this.#options.changed();
-  }
-
   /** Sends and breaks the connection before the ack can come: what a client in a tunnel lives through. */
-  postAndLoseTheAck(text: string, cutForMs: number): void {
-    this.post(text);
+  writeAndLoseTheAck(kind: Writing, text: string, cutForMs: number): void {
+    this.commands.write(kind, text);
     this.cut(cutForMs);
-  }
-
-  discard(id: string): void {
-    this.view.posts.delete(id);
-    this.#options.changed();
-  }
-
-  edit(seq: number, text: string): void {
-    const id = this.#connection.send(this.view.room, 'EditMessage', { seq, text });
-    if (id !== undefined) this.view.changes.set(seq, { id, text });
-    this.#options.changed();
-  }
-
-  redact(seq: number): void {
-    const id = this.#connection.send(this.view.room, 'RedactMessage', { seq });
-    if (id !== undefined) this.view.changes.set(seq, { id, text: undefined });
-    this.#options.changed();
   }
 
   typing(on: boolean): void {
@@ -133,7 +127,7 @@ export class Side {
   show(room: string): void {
     if (room === this.view.room) return;
     if (this.view !== this.home) this.#connection.unsubscribe(this.view.room);
-    this.view = room === this.home.room ? this.home : new RoomView(room, this.#staff);
+    this.view = room === this.home.room ? this.home : this.#newView(room);
     if (this.view !== this.home) this.#connection.subscribe(room, { tail: TAIL_REVISIONS });
     this.#options.changed();
   }
@@ -145,8 +139,9 @@ export class Side {
     this.#options.changed();
   }
 
-  get #staff(): boolean {
-    return this.#options.name === 'agent';
+  #newView(room: string, receipts?: Receipts): RoomView {
+    const { name, sub } = this.#options;
+    return new RoomView(room, { everythingVisible: name === 'agent', sub, ...(receipts ? { receipts } : {}) });
   }
 
   #viewOf(room: string): RoomView | undefined {
@@ -169,47 +164,29 @@ export class Side {
         this.#frame(direction, text, frame);
       },
       events: ({ room, events }) => {
-        this.#with(room, view => {
-          view.transcript.append(events);
-          view.settle();
-          if (events.some(event => event.type === 'MessagePosted' && event.actor.id !== this.sub))
-            view.otherTyping = false;
-        });
+        this.#with(room, view => view.append(events));
       },
       caughtUp: ({ room, upTo }) => {
         this.#with(room, view => {
-          view.caughtUp = true;
+          view.allHere();
           this.#caughtUp(view, upTo);
         });
       },
-      historyPage: ({ room, from, events, more }) => {
-        this.#with(room, view => {
-          view.loadingHistory = false;
-          view.transcript.prepend(events);
-          view.from = from;
-          view.hasOlder = more;
-        });
+      historyPage: frame => {
+        this.#with(frame.room, view => view.historyPage(frame));
       },
-      typing: ({ room, on, user }) => {
-        if (user !== this.sub) this.#otherTyping(room, on);
+      typing: ({ room, on, user, role }) => {
+        if (user !== this.sub) this.#otherTyping(room, on ? nameOf(user, role) : undefined);
       },
       acked: frame => {
-        this.#with(frame.room, view => {
-          view.acked(frame);
-        });
+        this.#with(frame.room, view => view.acked(frame));
       },
       refused: (frame, command) => {
-        this.#refused(frame, command);
+        this.#with(command.room, view => view.refused(frame));
       },
       reset: (room, _reason, from) => {
         if (room === this.home.room) this.#started = false;
-        this.#with(room, view => {
-          view.transcript.clear();
-          view.caughtUp = false;
-          view.followedFrom = from;
-          view.from = from;
-          view.hasOlder = false;
-        });
+        this.#with(room, view => view.reset(from));
       },
       roomClosed: (room, why) => {
         this.#with(room, view => {
@@ -229,13 +206,7 @@ export class Side {
       this.#options.wire.mark(this.name, 'lost', `${state.why}; again in ${seconds} s`, 'cut');
     }
     if (state.phase === 'ended') this.#options.wire.mark(this.name, 'ended', state.why, 'error');
-    for (const view of new Set([this.home, this.view])) {
-      view.online(online);
-      if (!online) {
-        view.loadingHistory = false;
-        view.otherTyping = false;
-      }
-    }
+    for (const view of new Set([this.home, this.view])) view.online(online);
     this.#options.changed();
   }
 
@@ -249,10 +220,7 @@ export class Side {
     if (!('room' in frame)) return;
     const view = this.#viewOf(frame.room);
     view?.coverage.observe(frame);
-    if (view === undefined || frame.op !== 'subscribed' || view.from !== undefined) return;
-    view.from = frame.after + 1;
-    view.followedFrom = view.from;
-    view.hasOlder = view.from > 0;
+    if (frame.op === 'subscribed') view?.entered(frame.after);
   }
 
   #caughtUp(view: RoomView, upTo: number): void {
@@ -266,21 +234,15 @@ export class Side {
     }
   }
 
-  #refused(frame: Nack, command: Extract<ClientFrame, { op: 'send' }>): void {
-    this.#with(command.room, view => {
-      view.refused(frame);
-    });
-  }
-
-  #otherTyping(room: string, on: boolean): void {
+  #otherTyping(room: string, who: string | undefined): void {
     this.#cancelTyping();
-    if (on) {
+    if (who !== undefined) {
       this.#cancelTyping = browserTimers.after(TYPING_STANDS_MS, () => {
-        this.#otherTyping(room, false);
+        this.#otherTyping(room, undefined);
       });
     }
     this.#with(room, view => {
-      view.otherTyping = on;
+      view.otherTyping = who;
     });
   }
 }

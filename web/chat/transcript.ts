@@ -1,41 +1,77 @@
 /**
- * The messages of a room, folded from its events. Events may come in order (live, resumed) or as older pages of history,
- * so the fold keeps the events and begins again when older ones are put before them.
+ * What was said and done in a room, folded from its events. Events may come in order (live, resumed) or as older pages of
+ * history, so the fold keeps the events and begins again when older ones are put before them.
  */
 import type { Role, RoomEvent } from '../protocol/frames.ts';
+import { fieldsOf, numberOf, stringOf } from './fields.ts';
+import { isMilestone } from './milestones.ts';
+import { NOTHING_YET, evolve } from './room-state.ts';
+import type { RoomState } from './room-state.ts';
 
-export interface Message {
-  readonly seq: number;
+/** Personal words. Null where they were erased: on the wire too, an erased field is `null` and the rest stays. */
+type Words = string | null;
+
+interface Written {
   /** Of the post; edits and redactions have their own. */
   readonly rev: number;
   readonly at: string;
   readonly author: string;
   readonly role: Role;
-  readonly name: string | undefined;
-  readonly text: string;
+  readonly text: Words;
   readonly commandId: string | undefined;
+}
+
+export interface Message extends Written {
+  readonly kind: 'message';
+  readonly seq: number;
+  /** Only an import knows names: the words of the file the message came from. */
+  readonly importedName: Words | undefined;
   readonly replyTo: number | undefined;
   readonly editedAtRev: number | undefined;
   readonly redactedAtRev: number | undefined;
 }
 
-const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
-const stringOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+/** Between staff; a visitor is sent none. */
+export interface Note extends Written {
+  readonly kind: 'note';
+}
 
-/** Only an import knows names: the words of the file the message came from. */
-function nameOf(data: Readonly<Record<string, unknown>>): string | undefined {
-  const { source } = data;
-  return typeof source === 'object' && source !== null && 'author' in source ? stringOf(source.author) : undefined;
+/** Something that became of the conversation. */
+export interface Milestone {
+  readonly kind: 'milestone';
+  readonly rev: number;
+  readonly event: RoomEvent;
+}
+
+export type Entry = Message | Note | Milestone;
+
+const wordsOf = (value: unknown): Words => (value === null ? null : (stringOf(value) ?? ''));
+
+function importedNameOf({ source }: RoomEvent['data']): Words | undefined {
+  const { author } = fieldsOf(source);
+  return author === undefined ? undefined : wordsOf(author);
 }
 
 export class Transcript {
   #events: RoomEvent[] = [];
-  #messages = new Map<number, Message>();
+  #state = NOTHING_YET;
+  /** By revision, in order: what changes an entry later leaves it in its place. */
+  #entries = new Map<number, Entry>();
+  #revBySeq = new Map<number, number>();
   #commands = new Set<string>();
+
+  get entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
 
   /** In the order of their posts. */
   get messages(): readonly Message[] {
-    return [...this.#messages.values()];
+    return this.entries.filter(entry => entry.kind === 'message');
+  }
+
+  /** Of what is known here: whole where the room is known from its start. */
+  get state(): RoomState {
+    return this.#state;
   }
 
   get firstRev(): number | undefined {
@@ -61,43 +97,62 @@ export class Transcript {
   /** Takes a page of history that ends before everything known so far. */
   prepend(events: readonly RoomEvent[]): void {
     const known = this.firstRev ?? Infinity;
-    this.#events = [...events.filter(event => event.rev < known), ...this.#events];
-    this.#messages = new Map();
-    for (const event of this.#events) this.#fold(event);
+    const all = [...events.filter(event => event.rev < known), ...this.#events];
+    this.clear();
+    this.append(all);
   }
 
   clear(): void {
     this.#events = [];
-    this.#messages = new Map();
+    this.#state = NOTHING_YET;
+    this.#entries = new Map();
+    this.#revBySeq = new Map();
     this.#commands = new Set();
   }
 
   #fold(event: RoomEvent): void {
     if (event.commandId !== undefined) this.#commands.add(event.commandId);
-    const seq = numberOf(event.data.seq);
-    if (seq === undefined) return;
-    if (event.type === 'MessagePosted') {
-      this.#messages.set(seq, {
-        seq,
-        rev: event.rev,
-        at: event.at,
-        author: event.actor.id,
-        role: event.actor.role,
-        name: nameOf(event.data),
-        text: stringOf(event.data.text) ?? '',
-        commandId: event.commandId,
-        replyTo: numberOf(event.data.replyTo),
-        editedAtRev: undefined,
-        redactedAtRev: undefined,
-      });
-      return;
-    }
-    const message = this.#messages.get(seq);
-    if (message === undefined) return;
-    if (event.type === 'MessageEdited') {
-      this.#messages.set(seq, { ...message, text: stringOf(event.data.text) ?? message.text, editedAtRev: event.rev });
-    } else if (event.type === 'MessageRedacted') {
-      this.#messages.set(seq, { ...message, text: '', redactedAtRev: event.rev });
+    this.#state = evolve(this.#state, event);
+    switch (event.type) {
+      case 'MessagePosted':
+        this.#post(event);
+        return;
+      case 'MessageEdited':
+        this.#change(event, { text: wordsOf(event.data.text), editedAtRev: event.rev });
+        return;
+      case 'MessageRedacted':
+        this.#change(event, { text: '', redactedAtRev: event.rev });
+        return;
+      case 'NoteAdded':
+        this.#entries.set(event.rev, { kind: 'note', ...written(event) });
+        return;
+      default:
+        if (isMilestone(event)) this.#entries.set(event.rev, { kind: 'milestone', rev: event.rev, event });
     }
   }
+
+  #post(event: RoomEvent): void {
+    const seq = numberOf(event.data.seq);
+    if (seq === undefined) return;
+    this.#revBySeq.set(seq, event.rev);
+    this.#entries.set(event.rev, {
+      kind: 'message',
+      ...written(event),
+      seq,
+      importedName: importedNameOf(event.data),
+      replyTo: numberOf(event.data.replyTo),
+      editedAtRev: undefined,
+      redactedAtRev: undefined,
+    });
+  }
+
+  #change(event: RoomEvent, change: Partial<Message>): void {
+    const rev = this.#revBySeq.get(numberOf(event.data.seq) ?? -1);
+    const message = rev === undefined ? undefined : this.#entries.get(rev);
+    if (message?.kind === 'message') this.#entries.set(message.rev, { ...message, ...change });
+  }
+}
+
+function written({ rev, at, actor, commandId, data }: RoomEvent): Written {
+  return { rev, at, author: actor.id, role: actor.role, text: wordsOf(data.text), commandId };
 }

@@ -1,8 +1,8 @@
 /** The last frames of both sides as they passed, for the wire view. Bounded: the oldest go. */
-import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
+import type { ClientFrame, Events, ServerFrame } from '../protocol/frames.ts';
 
 export type SideName = 'visitor' | 'agent';
-export type Tone = 'plain' | 'faint' | 'resume' | 'duplicate' | 'cut' | 'error';
+export type Tone = 'plain' | 'faint' | 'hidden' | 'resume' | 'duplicate' | 'cut' | 'error';
 
 export interface WireEntry {
   readonly number: number;
@@ -14,11 +14,15 @@ export interface WireEntry {
   readonly summary: string;
   readonly tone: Tone;
   readonly text: string;
+  /** What the page adds for whoever wonders at the frame. */
+  readonly remark: string | undefined;
 }
 
 const ENTRIES_MAX = 250;
 /** Of a frame's text as it is shown when opened. */
 const TEXT_CHARACTERS_MAX = 4_000;
+/** Revisions of a frame that are looked through for what it hides, newest first. */
+const HIDDEN_LISTED_MAX = 1_000;
 
 const shortId = (id: string): string => (id.length > 9 ? `${id.slice(0, 8)}…` : id);
 
@@ -31,6 +35,33 @@ function revisions(revs: readonly number[]): string {
   return revs.length > 6 ? `${revs.slice(0, 6).join(', ')}, …` : revs.join(', ');
 }
 
+/** What an `events` frame covers and does not say. */
+function hiddenIn({ after, upTo, events }: Events): readonly number[] {
+  const sent = new Set(events.map(({ rev }) => rev));
+  const first = Math.max(after + 1, upTo - HIDDEN_LISTED_MAX);
+  return Array.from({ length: Math.max(0, upTo - first + 1) }, (_, index) => first + index).filter(
+    rev => !sent.has(rev),
+  );
+}
+
+function coverageOf(frame: Events): string {
+  const hidden = hiddenIn(frame);
+  const sent = frame.events.map(({ rev }) => rev);
+  const said = [
+    ...(sent.length > 0 ? [`rev ${revisions(sent)}`] : []),
+    ...(hidden.length > 0 ? [`hidden ${revisions(hidden)}`] : []),
+  ];
+  return `${String(frame.after)} → ${String(frame.upTo)}, ${said.length === 0 ? 'nothing' : said.join(', ')}`;
+}
+
+/** Why a frame moves the cursor over what it does not carry. */
+function remarkOn(side: SideName, frame: ClientFrame | ServerFrame): string | undefined {
+  if (frame.op !== 'events') return undefined;
+  const hidden = hiddenIn(frame);
+  if (hidden.length === 0) return undefined;
+  return `rev ${revisions(hidden)} is not for the ${side} to see, so nothing of it is in this frame. upTo counts it all the same: the cursor moves past it, and a resume begins behind it.`;
+}
+
 function summaryOf(frame: ClientFrame | ServerFrame): string {
   switch (frame.op) {
     case 'hello':
@@ -41,7 +72,7 @@ function summaryOf(frame: ClientFrame | ServerFrame): string {
     case 'subscribed':
       return `after ${String(frame.after)}, head ${String(frame.head)}`;
     case 'events':
-      return `${String(frame.after)} → ${String(frame.upTo)}, rev ${revisions(frame.events.map(({ rev }) => rev))}`;
+      return coverageOf(frame);
     case 'caught-up':
       return `at ${String(frame.upTo)}`;
     case 'reset':
@@ -77,9 +108,10 @@ function summaryOf(frame: ClientFrame | ServerFrame): string {
 
 function toneOf(frame: ClientFrame | ServerFrame, resuming: boolean): Tone {
   if (frame.op === 'nack' || frame.op === 'error' || frame.op === 'reset') return 'error';
-  if (frame.op === 'typing') return 'faint';
+  if (frame.op === 'typing' || frame.op === 'read' || frame.op === 'delivered') return 'faint';
   if (frame.op === 'ack' && frame.duplicate) return 'duplicate';
   if (frame.op === 'subscribe' && frame.after !== undefined) return 'resume';
+  if (frame.op === 'events' && !resuming && hiddenIn(frame).length > 0) return 'hidden';
   return resuming && (frame.op === 'subscribed' || frame.op === 'events' || frame.op === 'caught-up')
     ? 'resume'
     : 'plain';
@@ -116,11 +148,12 @@ export class WireLog {
       summary: frame === undefined ? 'an op this page does not know' : summaryOf(frame),
       tone: frame === undefined ? 'plain' : toneOf(frame, resuming),
       text: shown,
+      remark: frame === undefined ? undefined : remarkOn(side, frame),
     });
   }
 
   mark(side: SideName, op: string, summary: string, tone: Tone): void {
-    this.#add({ side, direction: 'mark', op, summary, tone, text: '' });
+    this.#add({ side, direction: 'mark', op, summary, tone, text: '', remark: undefined });
   }
 
   #add(entry: Omit<WireEntry, 'number' | 'at'>): void {

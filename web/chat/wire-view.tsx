@@ -26,7 +26,8 @@ function size(text: string): string {
   return bytes < 1_000 ? `${String(bytes)} B` : `${(bytes / 1_000).toFixed(1)} kB`;
 }
 
-function Entry({ entry }: { entry: WireEntry }): JSX.Element {
+/** `explained`: its remark is shown without opening it. */
+function Entry({ entry, explained }: { entry: WireEntry; explained: boolean }): JSX.Element {
   const line = (
     <>
       <span class={`who ${entry.side}`}>{entry.side}</span>
@@ -36,6 +37,7 @@ function Entry({ entry }: { entry: WireEntry }): JSX.Element {
       <span class="op">{entry.op}</span>
       <span class="summary">{entry.summary}</span>
       {entry.text === '' ? null : <span class="size">{size(entry.text)}</span>}
+      {explained ? <span class="remark">{entry.remark}</span> : null}
     </>
   );
   if (entry.direction === 'mark') {
@@ -52,6 +54,7 @@ function Entry({ entry }: { entry: WireEntry }): JSX.Element {
         <p class="when">
           {clock.format(entry.at)}, {DIRECTIONS[entry.direction]} by the {entry.side}
         </p>
+        {entry.remark === undefined || explained ? null : <p class="remark">{entry.remark}</p>}
         <pre tabIndex={0}>{entry.text}</pre>
       </details>
     </li>
@@ -61,6 +64,8 @@ function Entry({ entry }: { entry: WireEntry }): JSX.Element {
 export function WireView({ wire }: { wire: WireLog }): JSX.Element {
   const [filter, setFilter] = useState<Filter>('both');
   const entries = filter === 'both' ? wire.entries : wire.entries.filter(({ side }) => side === filter);
+  // The newest of its kind explains itself; all of them, opened, do.
+  const explained = entries.find(({ remark }) => remark !== undefined)?.number;
   return (
     <section class="panel wire" aria-label="Wire">
       <header class="panel-head">
@@ -94,13 +99,17 @@ export function WireView({ wire }: { wire: WireLog }): JSX.Element {
           from the log
         </li>
         <li>
+          <i class="hidden" />
+          hidden from the visitor
+        </li>
+        <li>
           <i class="missing" />
           not here yet
         </li>
       </ul>
       <ol class="entries" tabIndex={0} aria-label="Frames, newest first">
         {entries.map(entry => (
-          <Entry key={entry.number} entry={entry} />
+          <Entry key={entry.number} entry={entry} explained={entry.number === explained} />
         ))}
       </ol>
     </section>

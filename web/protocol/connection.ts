@@ -11,38 +11,12 @@
  *          answers `duplicate: true` if it had it already.
  */
 import { parseServerFrame } from './frames.ts';
-import type { Ack, CaughtUp, ClientFrame, Events, HistoryPage, Nack, ServerFrame } from './frames.ts';
+import type { ClientFrame, ServerFrame } from './frames.ts';
+import type { ConnectionListener, ConnectionState } from './listener.ts';
 import type { OpenSocket, Socket, Timers } from './socket.ts';
 import { RoomCursors } from './room-cursors.ts';
 import type { RoomStart } from './room-cursors.ts';
 import { Outbox } from './outbox.ts';
-import type { Pending } from './outbox.ts';
-
-export type ConnectionState =
-  | { readonly phase: 'closed' }
-  | { readonly phase: 'connecting' }
-  | { readonly phase: 'online'; readonly session: string }
-  | { readonly phase: 'waiting'; readonly retryInMs: number; readonly why: string }
-  | { readonly phase: 'ended'; readonly why: string };
-
-/** What the connection tells. Rooms, cursors and the outbox are already up to date when it is called. */
-export interface ConnectionListener {
-  stateChanged?(state: ConnectionState): void;
-  /** Every frame as it passes, before anything is made of it. */
-  frame?(direction: 'in' | 'out', text: string, frame: ServerFrame | ClientFrame | undefined): void;
-  /** In order, each revision once, over all cuts. */
-  events?(frame: Events): void;
-  caughtUp?(frame: CaughtUp): void;
-  historyPage?(frame: HistoryPage): void;
-  typing?(frame: Extract<ServerFrame, { op: 'typing' }>): void;
-  acked?(frame: Ack): void;
-  /** For good: a retryable nack is tried again first. */
-  refused?(frame: Nack, command: Pending): void;
-  /** What was shown of the room no longer holds: `from` is the first revision that follows. */
-  reset?(room: string, reason: string, from: number): void;
-  /** The room is closed to us: access ended, or its errors have. */
-  roomClosed?(room: string, why: string): void;
-}
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -61,6 +35,8 @@ const SUBPROTOCOL = 'verbatim.v1';
 const ANSWER_TIMEOUT_MS = 10_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 10_000;
+/** Tells an error about a receipt from one about its room. */
+const RECEIPT_REF = 'receipt';
 
 export class Connection {
   #state: ConnectionState = { phase: 'closed' };
@@ -129,6 +105,14 @@ export class Connection {
   /** Ephemeral: while there is no connection it is simply not said. */
   typing(room: string, on: boolean): void {
     this.#transmit({ op: 'typing', room, on });
+  }
+
+  /**
+   * Every message up to and with `seq` is here, or was read. Never acked: the event that comes of it is the answer.
+   * @returns false while there is no connection
+   */
+  receipt(room: string, kind: 'read' | 'delivered', seq: number): boolean {
+    return this.#transmit({ op: kind, room, seq, ref: RECEIPT_REF });
   }
 
   /** Asks for revisions before `before`. @returns false while there is no connection */
@@ -215,7 +199,9 @@ export class Connection {
         this.#drainMs = frame.reconnectAfterMs;
         return;
       case 'error':
-        if (frame.room !== undefined && !frame.retryable) this.#rooms.fail(frame.room, frame.code);
+        // A receipt that was refused says nothing about the room.
+        if (frame.room !== undefined && !frame.retryable && frame.ref !== RECEIPT_REF)
+          this.#rooms.fail(frame.room, frame.code);
         return;
     }
   }

@@ -24,7 +24,7 @@ export type ClientFrame =
   | { op: 'send'; id: string; room: string; command: string; data: object }
   | { op: 'typing'; room: string; on: boolean }
   /** Every message up to and with `seq`; never acked. */
-  | { op: 'read' | 'delivered'; room: string; seq: number }
+  | { op: 'read' | 'delivered'; room: string; seq: number; ref?: string }
   | { op: 'history'; room: string; before?: number; limit: number }
   | { op: 'refresh'; token: string };
 
@@ -54,8 +54,16 @@ export type Nack = {
   retryable: boolean;
   retryAfterMs?: number;
 };
-export type ErrorFrame = { op: 'error'; code: string; message: string; room?: string; retryable: boolean };
-export type Typing = { op: 'typing'; room: string; on: boolean; user: string };
+export type ErrorFrame = {
+  op: 'error';
+  /** Of the frame that it answers, where that had one. */
+  ref?: string;
+  code: string;
+  message: string;
+  room?: string;
+  retryable: boolean;
+};
+export type Typing = { op: 'typing'; room: string; on: boolean; user: string; role: Role };
 export type Refreshed = { op: 'refreshed'; expiresAt: string };
 export type Drain = { op: 'drain'; reconnectAfterMs: number };
 
@@ -99,7 +107,7 @@ const SHAPES: Readonly<Record<ServerFrame['op'], (frame: Fields) => boolean>> = 
   ack: frame => text(frame, 'id', 'room') && revision(frame, 'last') && typeof frame.duplicate === 'boolean',
   nack: frame => text(frame, 'id', 'code', 'message'),
   error: frame => text(frame, 'code', 'message'),
-  typing: frame => text(frame, 'room') && typeof frame.on === 'boolean',
+  typing: frame => text(frame, 'room', 'user', 'role') && typeof frame.on === 'boolean',
   refreshed: () => true,
   drain: frame => revision(frame, 'reconnectAfterMs'),
 };
