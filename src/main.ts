@@ -1,10 +1,12 @@
-/** The command line: `verbatim serve | token | import | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
+/** The command line: `verbatim serve | token | import | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { loadConfig } from './config/config.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { configMarkdown, listConfig } from './config/listing.ts';
 import type { SettingName } from './config/settings.ts';
+import type { ApiKeyCommand } from './cli/api-keys.ts';
+import type { EraseCommand } from './cli/erase.ts';
 import { EXIT_FINDING, EXIT_OK, EXIT_USAGE, failureLines, failureOf } from './cli/failure.ts';
 import { addSettingFlags, settingFlags } from './cli/flags.ts';
 import { createToken, ROLES } from './cli/token.ts';
@@ -25,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-const SHOWN: Readonly<Record<'serve' | 'token' | 'import' | 'config', readonly SettingName[]>> = {
+const SHOWN: Readonly<Record<'serve' | 'token' | 'import' | 'erase' | 'apikey' | 'config', readonly SettingName[]>> = {
   serve: [
     'DATA_DIR',
     'HTTP_PORT',
@@ -38,6 +40,8 @@ const SHOWN: Readonly<Record<'serve' | 'token' | 'import' | 'config', readonly S
   ],
   token: ['DATA_DIR', 'JWT_SECRET'],
   import: ['DATA_DIR', 'JWT_SECRET'],
+  erase: ['DATA_DIR', 'JWT_SECRET'],
+  apikey: ['DATA_DIR', 'JWT_SECRET'],
   config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
 };
 
@@ -87,6 +91,34 @@ function createProgram(outcome: { exitCode: number }): Command {
       const { importFile } = await import('./cli/import.ts');
       outcome.exitCode = await importFile(configOf(command), { file, tenant: options.tenant, url: options.url });
     });
+  add('erase', "erase a person's data for good: every text of their conversations, and their name everywhere")
+    .requiredOption('--subject <id>', 'whose: the id of a visitor or an author, or of a conversation without a visitor')
+    .requiredOption('--by <id>', 'who asked for it: an opaque id, kept with the erasure')
+    .requiredOption('--reason <text>', 'why, kept with it: no name, nothing personal')
+    .option('--tenant <tenant>', 'the tenant', 'default')
+    .option('--url <url>', 'a running server; without it, the one that has the data folder, else the folder itself')
+    .action(async (options: EraseCommand, command: Command) => {
+      const { eraseSubject } = await import('./cli/erase.ts');
+      outcome.exitCode = await eraseSubject(configOf(command), options);
+    });
+  add('apikey', 'create, list or revoke the API keys of a tenant; a new one is printed once, alone')
+    .addArgument(new Argument('<action>', 'what to do').choices(['create', 'list', 'revoke']))
+    .argument('[key-id]', 'the key to revoke')
+    .option('--tenant <tenant>', 'the tenant', 'default')
+    .option('--name <name>', 'what a new key is for')
+    .option('--role <role>', 'the role of a new key')
+    .option('--url <url>', 'a running server; without it, the one that has the data folder, else the folder itself')
+    .action(
+      async (
+        action: ApiKeyCommand['action'],
+        keyId: string | undefined,
+        options: Omit<ApiKeyCommand, 'action'>,
+        command: Command,
+      ) => {
+        const { manageApiKeys } = await import('./cli/api-keys.ts');
+        outcome.exitCode = await manageApiKeys(configOf(command), { ...options, action, keyId });
+      },
+    );
   add('config', 'print every setting: value, default, unit and where it came from; secrets masked')
     .option('--markdown', 'print the reference page instead')
     .action((options: { markdown?: true }, command: Command) => {
