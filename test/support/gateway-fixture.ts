@@ -46,7 +46,9 @@ export interface GatewayFixture {
 }
 
 export async function createGatewayFixture(
-  options: Partial<Pick<GatewayOptions, 'store' | 'limits' | 'commands' | 'serializer' | 'log' | 'random'>> & {
+  options: Partial<
+    Pick<GatewayOptions, 'store' | 'limits' | 'commands' | 'serializer' | 'log' | 'random' | 'isRevoked'>
+  > & {
     time?: FakeTime;
   } = {},
 ): Promise<GatewayFixture> {
@@ -72,6 +74,7 @@ export async function createGatewayFixture(
     newId: () => `session-${++ids}`,
     random: options.random ?? (() => 0.5),
     limits: options.limits ?? {},
+    isRevoked: options.isRevoked ?? (() => false),
   });
 
   const fixture: GatewayFixture = {
