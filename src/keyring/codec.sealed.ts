@@ -11,7 +11,6 @@
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
 import { Rejection } from '../domain/decider.ts';
 import type { Codec, SealField, SealPlace, Sealed, Unsealed } from './codec.ts';
-import { subjectName } from './keyring.ts';
 import type { Keyring, SubjectId, SubjectKey } from './keyring.ts';
 
 /** The codec's name in a log. */
@@ -100,7 +99,7 @@ const erased = (subject: string) =>
   new Rejection('erased', `The personal data of ${subject} was erased, and none is taken any more.`);
 
 function nameOf(place: Pick<SubjectId, 'tenant'> | undefined, subject: string): string {
-  return subjectName({ tenant: place?.tenant ?? '', subject });
+  return `${place?.tenant ?? ''}\n${subject}`;
 }
 
 /** Fills in the keys of all names, asked for at once. */
@@ -183,6 +182,21 @@ function boundTo({ tenant, stream, id }: SealPlace, subject: string, paths: read
   return Buffer.from(`${tenant}\n${stream}\n${id}\n${subject}\n${JSON.stringify(paths)}`);
 }
 
+/** Asking the system for random bytes costs as much as sealing with them, so they are drawn many at a time. */
+const randomPool = Buffer.alloc(NONCE_BYTES * 512);
+let randomUsed = randomPool.length;
+
+/** Each part of the pool is given out once, as a copy that the next filling does not touch. */
+function nextNonce(): Buffer {
+  if (randomUsed === randomPool.length) {
+    randomFillSync(randomPool);
+    randomUsed = 0;
+  }
+  const nonce = Buffer.from(randomPool.subarray(randomUsed, randomUsed + NONCE_BYTES));
+  randomUsed += NONCE_BYTES;
+  return nonce;
+}
+
 function sealBox(
   key: Uint8Array,
   place: SealPlace,
@@ -190,7 +204,7 @@ function sealBox(
   paths: readonly Path[],
   values: readonly unknown[],
 ): string {
-  const nonce = randomFillSync(Buffer.allocUnsafe(NONCE_BYTES));
+  const nonce = nextNonce();
   const cipher = createCipheriv(ALGORITHM, key, nonce, GCM);
   cipher.setAAD(boundTo(place, subject, paths));
   const sealed = cipher.update(JSON.stringify(values), 'utf8');
@@ -204,9 +218,9 @@ function openBox(key: Uint8Array, place: SealPlace, { subject, paths, box }: Box
     const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES), GCM);
     decipher.setAAD(boundTo(place, subject, paths));
     decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-    const values = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8');
+    const values = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES));
     decipher.final();
-    return JSON.parse(values) as readonly unknown[];
+    return JSON.parse(values.toString('utf8')) as readonly unknown[];
   } catch {
     throw new BrokenSealError(place, subject);
   }
