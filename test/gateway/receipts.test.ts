@@ -118,11 +118,13 @@ describe('receipts', () => {
     for (const pair of [eve, auditor]) {
       pair.say({ op: 'read', room: ROOM, seq: 0, ref: 'r' });
       pair.say({ op: 'delivered', room: 'lobby', seq: 0 });
+      // Nor is it told whether there is such a conversation.
+      pair.say({ op: 'read', room: 'conversation:none', seq: 0 });
       pair.say({ op: 'read', room: ROOM, seq: -1 });
       pair.say({ op: 'read', room: ROOM });
-      await until(() => pair.of('error').length === 4);
+      await until(() => pair.of('error').length === 5);
       const codes = pair.of('error').map(({ code }) => code);
-      expect(codes.sort()).toEqual(['bad-request', 'bad-request', 'forbidden', 'unknown-room']);
+      expect(codes.sort()).toEqual(['bad-request', 'bad-request', 'forbidden', 'forbidden', 'unknown-room']);
     }
     expect(receipts(ann)).toHaveLength(1);
   });
