@@ -272,4 +272,20 @@ describe('GW-7: writing', () => {
     connection.typing(ROOM, true);
     expect(network.socket.take()).toEqual([{ op: 'typing', room: ROOM, on: true }]);
   });
+
+  it('says how far it has come, and keeps the room where that is refused', async () => {
+    const { network, connection, seen, online } = harness();
+    connection.subscribe(ROOM);
+    expect(connection.receipt(ROOM, 'read', 3)).toBe(false);
+    await online();
+    network.socket.take();
+    expect(connection.receipt(ROOM, 'read', 3)).toBe(true);
+    const [frame] = network.socket.take();
+    expect(frame).toMatchObject({ op: 'read', room: ROOM, seq: 3 });
+    const refusal = { op: 'error', room: ROOM, code: 'rejected', message: 'no', retryable: false };
+    network.socket.say({ ...refusal, ref: frame !== undefined && 'ref' in frame ? frame.ref : undefined });
+    expect(seen.closed).toEqual([]);
+    network.socket.say(refusal);
+    expect(seen.closed).toEqual(['rejected']);
+  });
 });

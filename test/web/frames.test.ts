@@ -48,7 +48,7 @@ const CLIENT_FRAMES: readonly ClientFrame[] = [
   { op: 'unsubscribe', room },
   { op: 'send', id: 'c', room, command: 'PostMessage', data: { text: 'hello' } },
   { op: 'typing', room, on: true },
-  { op: 'read', room, seq: 3 },
+  { op: 'read', room, seq: 3, ref: 'receipt' },
   { op: 'delivered', room, seq: 3 },
   { op: 'history', room, before: 5, limit: 40 },
   { op: 'refresh', token: 't' },

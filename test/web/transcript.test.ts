@@ -49,4 +49,37 @@ describe('a transcript', () => {
     expect(transcript.messages).toEqual([]);
     expect(transcript.empty).toBe(false);
   });
+
+  it('GW-5: keeps the place of words that were erased, and of edits of them', () => {
+    const transcript = new Transcript();
+    transcript.append([
+      event(0, 'MessagePosted', { seq: 0, text: null, source: { id: 'a', author: null } }),
+      event(1, 'MessagePosted', { seq: 1, text: 'kept', source: { id: 'b', author: 'Ben' } }),
+      event(2, 'MessageEdited', { seq: 0, text: null }),
+      event(3, 'NoteAdded', { seq: 0, text: null }),
+      posted(4, 2, ''),
+    ]);
+    expect(transcript.entries).toMatchObject([
+      { kind: 'message', rev: 0, text: null, importedName: null, editedAtRev: 2 },
+      { kind: 'message', rev: 1, text: 'kept', importedName: 'Ben' },
+      { kind: 'note', rev: 3, text: null },
+      { kind: 'message', rev: 4, text: '', importedName: undefined },
+    ]);
+  });
+
+  it('puts notes and milestones where they happened, older pages before them', () => {
+    const transcript = new Transcript();
+    const later = [
+      event(3, 'ConversationResolved', { resolution: 0 }),
+      event(4, 'NoteAdded', { seq: 0, text: 'psst' }),
+    ];
+    transcript.append(later);
+    transcript.prepend([posted(1, 0, 'first'), event(2, 'TagAdded', { tag: 'x' }), ...later]);
+    expect(transcript.entries.map(({ kind, rev }) => [kind, rev])).toEqual([
+      ['message', 1],
+      ['milestone', 3],
+      ['note', 4],
+    ]);
+    expect(transcript.state).toMatchObject({ status: 'resolved', tags: ['x'] });
+  });
 });

@@ -16,7 +16,7 @@ const TAG_UNITS_MAX = 64;
 function Tag({ tag, side }: { tag: string; side: Side }): JSX.Element {
   return (
     <li class="tag">
-      {tag}
+      <span>{tag}</span>
       <button
         type="button"
         aria-label={`Remove the tag ${tag}`}
@@ -37,11 +37,12 @@ function NewTag({ side }: { side: Side }): JSX.Element {
       <button
         type="button"
         class="link"
+        aria-label="Add a tag"
         onClick={() => {
           setTyped('');
         }}
       >
-        Add a tag
+        + tag
       </button>
     );
   }
@@ -123,7 +124,7 @@ export function ConversationBar({ side }: { side: Side }): JSX.Element {
       {staff ? (
         <>
           <Priority side={side} priority={priority} />
-          <ul class="tags" aria-label="Tags">
+          <ul class={tags.length > 0 ? 'tags own-row' : 'tags'} aria-label="Tags">
             {tags.map(tag => (
               <Tag key={tag} tag={tag} side={side} />
             ))}

@@ -18,7 +18,7 @@ export function RatingForm({ side }: { side: Side }): JSX.Element {
       }}
     >
       <fieldset>
-        <legend>Resolved. How was it?</legend>
+        <legend>How was it?</legend>
         <div class="stars">
           {SCORES.map(value => (
             <label key={value} class={value <= score ? 'on' : ''}>

@@ -21,18 +21,23 @@ export interface WireEntry {
 const ENTRIES_MAX = 250;
 /** Of a frame's text as it is shown when opened. */
 const TEXT_CHARACTERS_MAX = 4_000;
+/** Runs of revisions named in one line. */
+const RUNS_MAX = 6;
 /** Revisions of a frame that are looked through for what it hides, newest first. */
 const HIDDEN_LISTED_MAX = 1_000;
 
 const shortId = (id: string): string => (id.length > 9 ? `${id.slice(0, 8)}…` : id);
 
-/** `18…23` for a run, else the revisions themselves. */
+/** Runs as `18…23`, the first few. */
 function revisions(revs: readonly number[]): string {
-  const [first] = revs;
-  const last = revs.at(-1);
-  if (first === undefined || last === undefined) return 'none';
-  if (revs.length > 2 && last - first === revs.length - 1) return `${String(first)}…${String(last)}`;
-  return revs.length > 6 ? `${revs.slice(0, 6).join(', ')}, …` : revs.join(', ');
+  const runs: { readonly first: number; last: number }[] = [];
+  for (const rev of revs) {
+    const run = runs.at(-1);
+    if (run?.last === rev - 1) run.last = rev;
+    else runs.push({ first: rev, last: rev });
+  }
+  const said = runs.slice(0, RUNS_MAX).map(({ first, last }) => (first === last ? [first] : [first, last]).join('…'));
+  return said.join(', ') + (runs.length > RUNS_MAX ? ', …' : '');
 }
 
 /** What an `events` frame covers and does not say. */
@@ -48,8 +53,8 @@ function coverageOf(frame: Events): string {
   const hidden = hiddenIn(frame);
   const sent = frame.events.map(({ rev }) => rev);
   const said = [
-    ...(sent.length > 0 ? [`rev ${revisions(sent)}`] : []),
     ...(hidden.length > 0 ? [`hidden ${revisions(hidden)}`] : []),
+    ...(sent.length > 0 ? [`rev ${revisions(sent)}`] : []),
   ];
   return `${String(frame.after)} → ${String(frame.upTo)}, ${said.length === 0 ? 'nothing' : said.join(', ')}`;
 }
@@ -59,7 +64,7 @@ function remarkOn(side: SideName, frame: ClientFrame | ServerFrame): string | un
   if (frame.op !== 'events') return undefined;
   const hidden = hiddenIn(frame);
   if (hidden.length === 0) return undefined;
-  return `rev ${revisions(hidden)} is not for the ${side} to see, so nothing of it is in this frame. upTo counts it all the same: the cursor moves past it, and a resume begins behind it.`;
+  return `Rev ${revisions(hidden)}: not for the ${side} to see, so nothing of it was sent. upTo counts it all the same: the cursor moves past it, without a gap.`;
 }
 
 function summaryOf(frame: ClientFrame | ServerFrame): string {
