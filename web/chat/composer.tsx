@@ -4,7 +4,7 @@
  */
 import { useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import type { Writing } from './room-commands.ts';
+import type { Writing } from './room-view.ts';
 import type { Side } from './side.ts';
 
 /** The longest text of a message, in UTF-16 units. */

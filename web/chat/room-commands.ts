@@ -1,5 +1,5 @@
 /** What a person does in the room on display. Each is a command, shown as on its way until it is answered. */
-import type { RoomView } from './room-view.ts';
+import type { RoomView, Writing } from './room-view.ts';
 
 /** Where it was never asked for: the staff's own, no visitor is told. */
 const REOPEN_REASON = 'Not done yet';
@@ -11,8 +11,6 @@ export interface RoomCommandsOptions {
   readonly online: () => boolean;
   readonly changed: () => void;
 }
-
-export type Writing = 'message' | 'note';
 
 export class RoomCommands {
   readonly #options: RoomCommandsOptions;

@@ -4,11 +4,12 @@ import type { Ack, HistoryPage, Nack, RoomEvent } from '../protocol/frames.ts';
 import { numberOf } from './fields.ts';
 import type { Receipts } from './receipts.ts';
 import { refusalWords } from './refusal-words.ts';
-import type { Writing } from './room-commands.ts';
 import { Transcript } from './transcript.ts';
 
 /** `queued`: there is no connection. `sending`: on the wire, not acked. `acked`: durable, its event not yet seen here. */
 export type OnItsWay = 'queued' | 'sending' | 'acked' | 'refused';
+
+export type Writing = 'message' | 'note';
 
 export interface PendingPost {
   readonly id: string;

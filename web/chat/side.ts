@@ -10,9 +10,9 @@ import { nameOf } from './people.ts';
 import { Receipts } from './receipts.ts';
 import { describe } from './resume-words.ts';
 import { RoomCommands } from './room-commands.ts';
-import type { Writing } from './room-commands.ts';
 import type { ReceiptKind } from './room-state.ts';
 import { RoomView } from './room-view.ts';
+import type { Writing } from './room-view.ts';
 import type { SideName, WireLog } from './wire-log.ts';
 
 export interface SideOptions {
