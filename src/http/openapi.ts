@@ -1,6 +1,6 @@
 /**
  * The OpenAPI 3.1 document, made from the schemas that the routes are checked with, at `/openapi.json`; and Swagger UI
- * over it at `/docs`, which needs no more than the policy that every answer carries: its own scripts and styles.
+ * over it at `/docs`, under the policy that every answer carries, but that it may set styles of elements.
  */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -66,6 +66,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
         { name: 'API keys', description: 'Credentials for programs.' },
         { name: 'Erasure', description: 'What is personal to somebody, gone for good.' },
         { name: 'Imports', description: 'History from elsewhere.' },
+        { name: 'Exports', description: 'History for elsewhere.' },
         { name: 'Operations', description: 'For those who run it.' },
       ],
       components: {
@@ -88,5 +89,9 @@ export async function addDocumentRoutes(app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.header('cache-control', 'no-cache').send(app.swagger()),
   );
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { url: '/openapi.json', deepLinking: true } });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { url: '/openapi.json', deepLinking: true },
+    transformStaticCSP: policy => policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
+  });
 }

@@ -5,9 +5,9 @@ import { Rejection } from '../domain/decider.ts';
 import { ConcurrencyError, ERROR_CODES, RequestError, UnavailableError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 
-export const PROBLEM_TYPE = 'application/problem+json';
+const PROBLEM_TYPE = 'application/problem+json';
 
-export const problemSchema = z
+const problemSchema = z
   .object({
     type: z.string().describe('`urn:verbatim:problem:<code>`'),
     title: z.string(),

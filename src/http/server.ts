@@ -7,6 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { ExportConversations } from '../audit/export.ts';
 import type { VerifyToken } from '../auth/tokens.ts';
 import type { ApiKeys } from '../commands/api-keys.ts';
 import type { Erasure } from '../commands/erasure.ts';
@@ -20,6 +21,7 @@ import { addCommandRoutes } from './command-routes.ts';
 import { addConversationRoutes } from './conversation-routes.ts';
 import type { ConversationRouteOptions } from './conversation-routes.ts';
 import { addErasureRoutes } from './erasure-routes.ts';
+import { addExportRoute } from './exports.ts';
 import { addHealthRoutes } from './health.ts';
 import { addImportRoute } from './imports.ts';
 import type { RunImport } from './imports.ts';
@@ -50,6 +52,7 @@ export interface HttpServerOptions {
   readonly apiKeys: ApiKeys;
   readonly eraseSubject: Erasure['eraseSubject'];
   readonly runImport: RunImport;
+  readonly exportConversations: ExportConversations;
   readonly metrics: MetricsRouteOptions;
   /** The log's own id. */
   readonly log: string;
@@ -150,6 +153,7 @@ function addRoutes(
   addApiKeyRoutes(app, secured);
   addErasureRoutes(app, secured);
   addImportRoute(app, { ...secured, closing });
+  addExportRoute(app, { ...secured, closing });
   addHealthRoutes(app, options.ready);
   addMetricsRoute(app, options.metrics);
   if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);

@@ -4,6 +4,7 @@
  */
 import { request as httpRequest } from 'node:http';
 import type { IncomingMessage, RequestOptions } from 'node:http';
+import { createExport } from '../../src/audit/export.ts';
 import { createTokenVerifier, signToken } from '../../src/auth/tokens.ts';
 import { createApiKeys } from '../../src/commands/api-keys.ts';
 import { createConversationCommands } from '../../src/commands/conversation-commands.ts';
@@ -88,6 +89,7 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
     log: LOG,
     clock,
     runImport: echoImport,
+    exportConversations: createExport({ store, opener: serializer }),
     limits: {
       ...{ bodyBytes: 1_024, idleTimeoutMs: 10_000, importsAtOnce: 1 },
       ...{ userRequestsPerSecond: 1_000, tenantRequestsPerSecond: 1_000 },
