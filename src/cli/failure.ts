@@ -5,7 +5,7 @@ import { BadSecretFileError } from '../data-folder/secrets.ts';
 import { Rejection } from '../domain/decider.ts';
 import { CorruptLogError } from '../event-store/errors.ts';
 import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
-import { KeyringMissingError } from '../keyring/keyring-files.ts';
+import { KeyringDamagedError, KeyringMissingError } from '../keyring/keyring-files.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
 
 export const EXIT_OK = 0;
@@ -32,6 +32,7 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [ForeignCodecError, 'foreign-codec'],
   [UnreadableLogIdentityError, 'foreign-log'],
   [KeyringMissingError, 'keyring-missing'],
+  [KeyringDamagedError, 'keyring-damaged'],
   [UnavailableError, 'unavailable'],
 ];
 

@@ -20,6 +20,14 @@ export class KeyringMissingError extends Error {
   }
 }
 
+/** The file was cut off or is none of lmdb's, so its keys are not there. */
+export class KeyringDamagedError extends Error {
+  override readonly name = 'KeyringDamagedError';
+  constructor(path: string) {
+    super(`${path} is cut off, or is no keyring: restore it from a backup of the same log.`);
+  }
+}
+
 export class KeyringFiles {
   private readonly directory: string;
 

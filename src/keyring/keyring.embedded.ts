@@ -10,7 +10,8 @@
 import { randomBytes } from 'node:crypto';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
-import { KeyringFiles, KeyringMissingError } from './keyring-files.ts';
+import { lmdbFileIsWhole } from '../data-folder/lmdb-file.ts';
+import { KeyringDamagedError, KeyringFiles, KeyringMissingError } from './keyring-files.ts';
 import { KEY_BYTES, subjectName } from './keyring.ts';
 import type { Keyring, SubjectId, SubjectKey } from './keyring.ts';
 
@@ -27,12 +28,13 @@ export interface EmbeddedKeyringOptions {
   readonly mayBegin: boolean;
 }
 
-/** @throws KeyringMissingError */
+/** @throws KeyringMissingError, KeyringDamagedError */
 export async function openEmbeddedKeyring({ directory, mayBegin }: EmbeddedKeyringOptions): Promise<Keyring> {
   const files = new KeyringFiles(directory);
   const present = await files.settle();
   if (present === undefined && !mayBegin) throw new KeyringMissingError(directory);
   const generation = present ?? 1;
+  if (!lmdbFileIsWhole(files.path(generation))) throw new KeyringDamagedError(files.path(generation));
   const environment = openEnvironment(files.path(generation));
   if (present === undefined) await files.sync();
   const keyring = new EmbeddedKeyring(files, generation, environment);

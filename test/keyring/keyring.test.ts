@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { KeyCache } from '../../src/keyring/key-cache.ts';
 import { openEmbeddedKeyring } from '../../src/keyring/keyring.embedded.ts';
-import { KeyringMissingError } from '../../src/keyring/keyring-files.ts';
+import { KeyringDamagedError, KeyringMissingError } from '../../src/keyring/keyring-files.ts';
 import type { Keyring, SubjectKey } from '../../src/keyring/keyring.ts';
 import { MemoryKeyring } from '../support/memory-keyring.ts';
 import { specifyKeyring } from './keyring-contract.ts';
@@ -58,6 +58,19 @@ describe('The embedded keyring', () => {
     expect(await filesWith(directory, keys[0] ?? Buffer.alloc(0))).toEqual([]);
     expect((await readdir(directory)).filter(name => name.endsWith('.mdb'))).toHaveLength(1);
     await keyring.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it('that was cut off is refused by name, and not mapped', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+    const keyring = await openEmbeddedKeyring({ directory, mayBegin: true });
+    await keyring.obtain(Array.from({ length: 500 }, (_, i) => ({ tenant: 'acme', subject: `s${i}` })));
+    await keyring.close();
+    const [file = ''] = (await readdir(directory)).filter(name => name.endsWith('.mdb'));
+    for (const bytes of [20_000, 5_000, 0]) {
+      await truncate(join(directory, file), bytes);
+      await expect(openEmbeddedKeyring({ directory, mayBegin: false })).rejects.toThrow(KeyringDamagedError);
+    }
     await rm(directory, { recursive: true });
   });
 

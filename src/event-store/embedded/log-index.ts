@@ -8,8 +8,6 @@
  * revisions; `meta`. A flush writes many small transactions, rows first, checkpoint last. A crash in between leaves rows
  * that say the truth early; the same revision may then stand in two rows, and both are right.
  */
-import { readSync, openSync, closeSync, statSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 
 export interface StreamRow {
@@ -202,32 +200,4 @@ function decodeStreamRow(buffer: Buffer): StreamRow {
     maxCount: buffer.readDoubleLE(29),
     maxAgeSeconds: buffer.readDoubleLE(37),
   };
-}
-
-const LMDB_MAGIC = 0xbeefc0de;
-const META_OFFSET = 24;
-const PAGE_BYTES_MAX = 65_536;
-
-/**
- * Whether lmdb's file can be mapped at all: its two meta pages are whole and every page they speak of is in the file.
- * lmdb itself would open a cut-off file and fault on the first page that is gone. True where there is no file yet.
- */
-export function indexFileIsWhole(directory: string): boolean {
-  const file = join(directory, 'data.mdb');
-  if (!existsSync(file)) return true;
-  const bytes = statSync(file).size;
-  const head = Buffer.alloc(2 * PAGE_BYTES_MAX);
-  const fd = openSync(file, 'r');
-  try {
-    readSync(fd, head, 0, head.length, 0);
-  } finally {
-    closeSync(fd);
-  }
-  const pageBytes = head.readUInt32LE(META_OFFSET + 24);
-  if (pageBytes < 512 || pageBytes > PAGE_BYTES_MAX) return false;
-  return [0, pageBytes].every(page => {
-    if (head.readUInt32LE(page + META_OFFSET) !== LMDB_MAGIC) return false;
-    const lastPage = Number(head.readBigUInt64LE(page + META_OFFSET + 120));
-    return (lastPage + 1) * pageBytes <= bytes;
-  });
 }

@@ -3,8 +3,10 @@
  * was never acknowledged left behind; damage with a later group behind it is not that, and is refused by name.
  */
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lmdbFileIsWhole } from '../../data-folder/lmdb-file.ts';
 import { CorruptLogError } from '../errors.ts';
-import { indexFileIsWhole, LogIndex } from './log-index.ts';
+import { LogIndex } from './log-index.ts';
 import { recordAt, RECORD_HEADER_BYTES, type LogRecord } from './record.ts';
 import { SEGMENT_HEADER_BYTES, type Segment, type SegmentFiles } from './segments.ts';
 import { decodeMetadata, describedStream, isMetadataStream, limitsOf, METADATA_TYPE } from './stream-limits.ts';
@@ -24,7 +26,7 @@ export interface RecoveryProgress {
 
 /** Opens the index, emptied first where it is torn, another log's, or ahead of this one. */
 export async function openIndex(directory: string, files: SegmentFiles): Promise<LogIndex> {
-  const usable = indexFileIsWhole(directory) ? await tryOpen(directory, files) : undefined;
+  const usable = lmdbFileIsWhole(join(directory, 'data.mdb')) ? await tryOpen(directory, files) : undefined;
   if (usable) return usable;
   await rm(directory, { recursive: true, force: true });
   const index = new LogIndex(directory, files.storageId);
