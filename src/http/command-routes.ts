@@ -19,7 +19,7 @@ import type { ConversationCommandType } from '../schemas/conversation-commands.t
 import { opaqueId } from '../schemas/text.ts';
 import { claimsOf } from './authentication.ts';
 import type { Authenticate } from './authentication.ts';
-import { entityTag, expectedRevisionOf } from './entity-tags.ts';
+import { entityTag, expectedRevisionOf, ifMatchHeader } from './entity-tags.ts';
 import { idempotencyKey, KeysInFlight } from './idempotency.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
@@ -44,7 +44,7 @@ const ackSchema = z
 
 const commandHeaders = z.looseObject({
   'idempotency-key': idempotencyKey,
-  'if-match': z.string().max(1_024).optional().describe('The ETag of the revision it is meant for.'),
+  'if-match': ifMatchHeader.optional(),
 });
 
 const PROBLEMS: readonly ErrorCode[] = [

@@ -2,7 +2,16 @@
  * ETags carry revisions: `"<log>.<revision>"`. The log is part of them, because the same revision of another log (a
  * restored backup, a new data folder) is another thing.
  */
+import { z } from 'zod';
 import { RequestError } from '../errors.ts';
+
+const OPAQUE_TAG = '(W/)?"[\\x21\\x23-\\x7e]*"';
+/** As RFC 9110 writes it; longer lists are nobody's. */
+export const ifMatchHeader = z
+  .string()
+  .max(1_024)
+  .regex(new RegExp(`^(\\*|${OPAQUE_TAG}([ \\t]*,[ \\t]*${OPAQUE_TAG})*)$`), 'must be ETags in double quotes, or *')
+  .describe('The ETag of the revision it is meant for.');
 
 const TAG = /^"([0-9a-f-]{36})\.(\d{1,16})"$/;
 

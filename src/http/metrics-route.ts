@@ -19,7 +19,7 @@ export function addMetricsRoute(app: FastifyInstance, { read, token }: MetricsRo
   const schema = {
     summary: 'Metrics for Prometheus',
     description: 'For this machine alone, or with METRICS_TOKEN as bearer where that is configured.',
-    ...{ tags: ['Operations'], security: SECURED },
+    ...{ tags: ['Operations'], security: [{}, ...SECURED] },
     response: {
       200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: z.string() } } },
       ...problemAnswers(['unauthorized', 'forbidden', 'internal']),

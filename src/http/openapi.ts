@@ -24,9 +24,19 @@ interface Answer {
   readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>>;
 }
 
+interface Operation {
+  readonly requestBody?: {
+    required?: boolean;
+    readonly content: Readonly<
+      Record<string, { readonly schema: { readonly type?: string; readonly required?: unknown } }>
+    >;
+  };
+  readonly responses: Record<string, Answer>;
+}
+
 /** The part of the document that is looked at here. */
 interface Described {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: Record<string, Answer> }>>>>;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly schemas: Record<string, { readonly description?: string }> };
 }
 
@@ -39,11 +49,14 @@ const BY_STATUS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
 };
 const TAGGED = ['Ack', 'Conversation'];
 
-/** What schemas alone do not say: headers of answers. And each shape has one name: the ways in and out do not differ. */
+/** What schemas alone do not say: headers of answers, and that a body without a required field may be absent. And each shape has one name: the ways in and out do not differ. */
 function refine(document: Described): void {
   const { schemas } = document.components;
   for (const name of Object.keys(schemas)) if (name.endsWith('Input')) Reflect.deleteProperty(schemas, name);
-  for (const operation of Object.values(document.paths).flatMap(path => Object.values(path)))
+  for (const operation of Object.values(document.paths).flatMap(path => Object.values(path))) {
+    const { requestBody } = operation;
+    const body = requestBody?.content['application/json']?.schema;
+    if (requestBody && body?.type === 'object' && body.required === undefined) requestBody.required = false;
     for (const [status, answer] of Object.entries(operation.responses)) {
       const shape = answer.content?.['application/json']?.schema.$ref?.split('/').at(-1) ?? '';
       answer.headers = {
@@ -53,6 +66,7 @@ function refine(document: Described): void {
       };
       if (answer.description === 'Default Response') answer.description = schemas[shape]?.description ?? 'Done.';
     }
+  }
 }
 
 /** Before the routes it describes. */

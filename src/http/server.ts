@@ -105,15 +105,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler);
   addJsonParser(app);
-  app.setErrorHandler(fail);
   const methodsOf = watchMethods(app);
-  app.setNotFoundHandler((request, reply) => {
+  const refuse = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const what = `There is no ${request.method} ${pathOf(request)}.`;
     const methods = methodsOf(pathOf(request));
     if (methods.length === 0) return sendProblem(reply, problemOf(new RequestError('not-found', what)));
     void reply.header('allow', methods.join(', '));
     return sendProblem(reply, problemOf(new RequestError('method-not-allowed', what)));
-  });
+  };
+  app.setNotFoundHandler(refuse);
+  // What is wrong with the rest of a request is of no interest where there is nothing to ask.
+  app.setErrorHandler((error, request, reply) =>
+    request.is404 ? refuse(request, reply) : fail(error, request, reply),
+  );
   app.addHook('onResponse', async (request, reply) => {
     const level = reply.statusCode >= 500 ? 'warn' : request.method === 'GET' ? 'debug' : 'info';
     const ms = Math.round(reply.elapsedTime);

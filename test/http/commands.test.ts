@@ -203,8 +203,10 @@ describe('If-Match', () => {
     expect((await send('*', 'a')).status).toBe(200);
     expect((await send(`"${LOG}.7", "${LOG}.1"`, 'b')).status).toBe(200);
     expect((await send(`"${LOG}.7", "${LOG}.8"`, 'c')).status).toBe(412);
-    for (const foreign of [`W/"${LOG}.2"`, '"x"', 'nonsense', `"${LOG.replace('0', '1')}.2"`])
+    for (const foreign of [`W/"${LOG}.2"`, '"x"', `"${LOG.replace('0', '1')}.2"`])
       expect((await send(foreign, 'c')).status, foreign).toBe(412);
+    for (const nonsense of ['nonsense', '"x" "y"', '"x",', '*,"x"'])
+      expect((await send(nonsense, 'c')).json, nonsense).toMatchObject({ status: 400, path: 'if-match' });
   });
 });
 

@@ -122,6 +122,7 @@ describe('around the routes', () => {
     const answer = await ask(`${running.url}/v1/conversations/42/events`, { method: 'DELETE' });
     expect(answer.json).toMatchObject({ status: 405, code: 'method-not-allowed' });
     expect(answer.headers.allow).toBe('GET, HEAD');
+    expect((await ask(`${running.url}/v1/import`, { method: 'QUERY' })).json).toMatchObject({ status: 405 });
     expect((await ask(`${running.url}/v1/nothing`, { method: 'DELETE' })).status).toBe(404);
   });
 
