@@ -1,4 +1,4 @@
-/** The command line: `verbatim serve | token | import | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
+/** The command line: `verbatim serve | token | import | export | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError } from 'commander';
 import { loadConfig } from './config/config.ts';
@@ -7,6 +7,7 @@ import { configMarkdown, listConfig } from './config/listing.ts';
 import type { SettingName } from './config/settings.ts';
 import type { ApiKeyCommand } from './cli/api-keys.ts';
 import type { EraseCommand } from './cli/erase.ts';
+import type { ExportCommand } from './cli/export.ts';
 import { EXIT_FINDING, EXIT_OK, EXIT_USAGE, failureLines, failureOf } from './cli/failure.ts';
 import { addSettingFlags, settingFlags } from './cli/flags.ts';
 import { createToken, ROLES } from './cli/token.ts';
@@ -27,7 +28,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-const SHOWN: Readonly<Record<'serve' | 'token' | 'import' | 'erase' | 'apikey' | 'config', readonly SettingName[]>> = {
+const SHOWN: Readonly<
+  Record<'serve' | 'token' | 'import' | 'export' | 'erase' | 'apikey' | 'config', readonly SettingName[]>
+> = {
   serve: [
     'DATA_DIR',
     'HTTP_PORT',
@@ -40,6 +43,7 @@ const SHOWN: Readonly<Record<'serve' | 'token' | 'import' | 'erase' | 'apikey' |
   ],
   token: ['DATA_DIR', 'JWT_SECRET'],
   import: ['DATA_DIR', 'JWT_SECRET'],
+  export: ['DATA_DIR', 'JWT_SECRET'],
   erase: ['DATA_DIR', 'JWT_SECRET'],
   apikey: ['DATA_DIR', 'JWT_SECRET'],
   config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
@@ -61,7 +65,7 @@ function createProgram(outcome: { exitCode: number }): Command {
         write(`verbatim: usage: ${text.replace(/^error: /, '').trim()} (see verbatim --help)\n`);
       },
     });
-  const add = (name: keyof typeof SHOWN, description: string): Command => {
+  const add: AddCommand = (name, description) => {
     // Copied by commander: exitOverride and output go down to commands made by it.
     const command = program.command(name).description(description).helpOption('--help');
     addSettingFlags(command, SHOWN[name]);
@@ -83,14 +87,7 @@ function createProgram(outcome: { exitCode: number }): Command {
     .action(async (request: TokenRequest, command: Command) => {
       process.stdout.write(`${await createToken(configOf(command).config, request)}\n`);
     });
-  add('import', 'import conversations from NDJSON, plain or gzipped; again is safe, and goes on where it ended')
-    .argument('<file>', 'the file, or - for stdin')
-    .option('--tenant <tenant>', 'the tenant', 'default')
-    .option('--url <url>', 'a running server; without it, the one that has the data folder, else the folder itself')
-    .action(async (file: string, options: { tenant: string; url?: string }, command: Command) => {
-      const { importFile } = await import('./cli/import.ts');
-      outcome.exitCode = await importFile(configOf(command), { file, tenant: options.tenant, url: options.url });
-    });
+  addTransfers(add, outcome);
   add('erase', "erase a person's data for good: every text of their conversations, and their name everywhere")
     .requiredOption('--subject <id>', 'whose: the id of a visitor or an author, or of a conversation without a visitor')
     .requiredOption('--by <id>', 'who asked for it: an opaque id, kept with the erasure')
@@ -130,6 +127,30 @@ function createProgram(outcome: { exitCode: number }): Command {
       }
     });
   return program;
+}
+
+type AddCommand = (name: keyof typeof SHOWN, description: string) => Command;
+
+/** What brings conversations in and out. */
+function addTransfers(add: AddCommand, outcome: { exitCode: number }): void {
+  add('import', 'import conversations from NDJSON, plain or gzipped; again is safe, and goes on where it ended')
+    .argument('<file>', 'the file, or - for stdin')
+    .option('--tenant <tenant>', 'the tenant', 'default')
+    .option('--url <url>', 'a running server; without it, the one that has the data folder, else the folder itself')
+    .action(async (file: string, options: { tenant: string; url?: string }, command: Command) => {
+      const { importFile } = await import('./cli/import.ts');
+      outcome.exitCode = await importFile(configOf(command), { file, tenant: options.tenant, url: options.url });
+    });
+  add('export', 'write conversations as NDJSON to stdout: every message, in the shape that an import takes')
+    .option('--tenant <tenant>', 'the tenant', 'default')
+    .option('--conversation <id>', 'only this one')
+    .option('--from <time>', 'only messages at or after it: 2026-03-01, 2026-03-01T12:00:00Z')
+    .option('--to <time>', 'only messages before it')
+    .option('--url <url>', 'a running server; without it, the one that has the data folder, else the folder itself')
+    .action(async (options: ExportCommand, command: Command) => {
+      const { exportConversations } = await import('./cli/export.ts');
+      outcome.exitCode = await exportConversations(configOf(command), options);
+    });
 }
 
 function configOf(command: Command): LoadedConfig {

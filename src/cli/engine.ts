@@ -5,6 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
+import { createExport } from '../audit/export.ts';
+import type { ExportConversations } from '../audit/export.ts';
 import { createConversationCommands } from '../commands/conversation-commands.ts';
 import type { CommandHandler } from '../commands/command-handler.ts';
 import { createTenantKeys } from '../commands/derived-ids.ts';
@@ -48,6 +50,7 @@ export interface Engine {
   readonly tenants: CommandHandler<TenantCommand, TenantState>;
   readonly tenantSerializer: EventSerializer<TenantEvent>;
   readonly runImport: RunImport;
+  readonly exportConversations: ExportConversations;
   readonly eraseSubject: Erasure['eraseSubject'];
   /** The log's own id. */
   readonly log: string;
@@ -152,6 +155,7 @@ function compose(
     ...{ store, serializer, commands, tenants, tenantSerializer, log, lock },
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),
+    exportConversations: createExport({ store, opener: serializer }),
     runImport: (bytes, { tenant, by }) =>
       importer.run(splitLines(bytes, config.IMPORT_LINE_BYTES_MAX), {
         ...{ tenant, by },

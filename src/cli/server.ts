@@ -66,7 +66,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
     const host = config.HOST ?? (selfMadeSecret ? '127.0.0.1' : '0.0.0.0');
     const commands = timedCommands(engine.commands, metrics);
-    const { store, serializer, log, runImport, eraseSubject } = engine;
+    const { store, serializer, log, runImport, exportConversations, eraseSubject } = engine;
     const limits = gatewayLimits(config);
     gateway = await listenGateway({
       ...{ host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
@@ -82,6 +82,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       config.GATEWAY_PUBLIC_URL ?? `ws://${hostname}:${gatewayPort}${SOCKET_PATH}`;
     http = await createHttpServer({
       ...{ verifyToken, logger, gatewayUrl, commands, apiKeys, log, runImport, eraseSubject, clock: systemClock },
+      exportConversations,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
       ready: () => state.ready,

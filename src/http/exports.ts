@@ -4,7 +4,6 @@
  */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ExportConversations } from '../audit/export.ts';
 import type { Role } from '../domain/decider.ts';
@@ -33,6 +32,12 @@ const ROLES: readonly Role[] = ['service', 'supervisor', 'auditor'];
 
 const time = z.iso.datetime({ offset: true });
 
+const querystring = z.object({
+  conversation: opaqueId.optional().describe('Only this one.'),
+  from: time.optional().describe('Only messages at or after it.'),
+  to: time.optional().describe('Only messages before it.'),
+});
+
 const exportSchema = {
   summary: 'Export conversations; roles service, supervisor, auditor',
   description:
@@ -40,11 +45,7 @@ const exportSchema = {
     'Conversations come in the order in which they began, each whole. An answer that breaks off is not whole.',
   operationId: 'exportConversations',
   ...{ tags: ['Exports'], security: SECURED },
-  querystring: z.object({
-    conversation: opaqueId.optional().describe('Only this one.'),
-    from: time.optional().describe('Only messages at or after it.'),
-    to: time.optional().describe('Only messages before it.'),
-  }),
+  querystring,
   response: {
     200: {
       description:
@@ -61,7 +62,7 @@ const exportSchema = {
 export function addExportRoute(app: FastifyInstance, options: ExportRouteOptions): void {
   const { authenticate, exportConversations, logger, closing } = options;
   let running = 0;
-  app.withTypeProvider<ZodTypeProvider>().get(
+  app.get<{ Querystring: z.infer<typeof querystring> }>(
     '/v1/export',
     // Without a body to measure, HEAD would have to write the export to say anything of it.
     { onRequest: authenticate, schema: exportSchema, exposeHeadRoute: false },
@@ -84,7 +85,7 @@ export function addExportRoute(app: FastifyInstance, options: ExportRouteOptions
           }
           logger.info('export ended', { tenant, lines: written });
         } catch (error) {
-          logger.warn('export cut off', { tenant, lines: written, error });
+          if (!(error instanceof RequestError)) logger.warn('export cut off', { tenant, lines: written, error });
           throw error;
         } finally {
           running -= 1;
@@ -95,7 +96,7 @@ export function addExportRoute(app: FastifyInstance, options: ExportRouteOptions
       const first = await writing.next();
       const body = Readable.from(rest(first, writing), { highWaterMark: 1 });
       // A caller that was gone before the first read would leave the export running for ever.
-      body.once('close', () => void writing.return(undefined));
+      body.once('close', () => void writing.return(undefined).catch(() => undefined));
       return reply.type(NDJSON).header('cache-control', 'no-store').send(body);
     },
   );
