@@ -110,10 +110,11 @@ export class Appender {
     }
   }
 
-  /** Waits until a stream's accepted state is durable. False: it was taken back meanwhile. */
+  /** Waits until a stream's accepted state, its metadata included, is durable. False: it was taken back meanwhile. */
   async stillTrue(entry: StreamEntry): Promise<boolean> {
     const { failures } = this.durability;
-    await this.durability.settled(entry.accepted.headPosition);
+    const metadata = this.streams.find(metadataStream(entry.name));
+    await this.durability.settled(Math.max(entry.accepted.headPosition, metadata?.accepted.headPosition ?? -1));
     return failures === this.durability.failures;
   }
 
