@@ -18,6 +18,12 @@ async function segmentedLog(settings: { tailBytesMax?: number } = {}) {
   return { store, directory, files, events: await collect(store.readAll()) };
 }
 
+function eventAt(events: readonly RecordedEvent[], i: number): RecordedEvent {
+  const event = events[i];
+  if (!event) throw new Error(`There is no event ${i}.`);
+  return event;
+}
+
 /** What of an iteration came before its error, and the error. */
 async function untilError(source: AsyncIterable<RecordedEvent>): Promise<{ names: string[]; error: unknown }> {
   const names: string[] = [];
@@ -37,7 +43,7 @@ describe('a bit flipped in a sealed segment', () => {
     if (!place) throw new Error('The second segment holds more than two records.');
     const base = BigInt(basename(file, '.segment'));
     const hit = events.findIndex(event => event.position === base + BigInt(place.offset));
-    const { stream, revision, position } = events[hit] as RecordedEvent;
+    const { stream, revision, position } = eventAt(events, hit);
     for (let at = 0; at < place.length * 8; at += 3) {
       const offset = place.offset + (at >> 3);
       await flipBit(file, offset, at % 8);
@@ -72,14 +78,14 @@ describe('a bit flipped in a sealed segment', () => {
     const behind = await collect(again.readAll({ from: events[hit + 1]?.position ?? 0n }));
     expect(behind.map(nameOf)).toEqual(names.slice(hit + 1));
 
-    const damaged = events[hit] as RecordedEvent;
+    const damaged = eventAt(events, hit);
     for (const stream of ['s0', 's1', 's2']) {
       const expected = events.filter(event => event.stream === stream && event !== damaged).map(nameOf);
       const { head } = await again.streamBounds(stream);
       const readable: string[] = [];
       for (let revision = 0n; revision <= head; revision++) {
         const one = await untilError(again.readStream(stream, { from: revision, maxCount: 1 }));
-        if (one.error) expect([stream, revision]).toEqual([damaged.stream, damaged.revision]);
+        if (one.error !== undefined) expect([stream, revision]).toEqual([damaged.stream, damaged.revision]);
         readable.push(...one.names);
       }
       expect(readable).toEqual(expected);
