@@ -68,15 +68,15 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
         } catch (error) {
           logger.warn('import cut off', { tenant, lines, error });
           throw error;
-        } finally {
-          running -= 1;
-          closing.removeEventListener('abort', cut);
         }
       };
-      return reply
-        .type(NDJSON)
-        .header('cache-control', 'no-store')
-        .send(Readable.from(results(), { highWaterMark: 16 }));
+      const answer = Readable.from(results(), { highWaterMark: 16 });
+      // Not in the generator, which is never begun for a caller that leaves before its first result is asked for.
+      answer.once('close', () => {
+        running -= 1;
+        closing.removeEventListener('abort', cut);
+      });
+      return reply.type(NDJSON).header('cache-control', 'no-store').send(answer);
     },
   });
 }
