@@ -243,7 +243,9 @@ export class Session implements SocketHandlers {
     await state.rooms.askAccessAgain();
   }
 
+  /** Bytes that drain are a sign of life too: a pong may be held up behind them for long. */
   drain(): void {
+    this.heardAt = this.context.clock.now();
     if (this.state.kind !== 'closed') this.outbox.drained();
   }
 
@@ -262,7 +264,8 @@ export class Session implements SocketHandlers {
     if (this.state.kind === 'open' && now >= this.claims.expiresAt) this.end(CLOSE.tokenExpired);
     else if (this.state.kind !== 'open' && now - this.openedAt >= limits.authenticateMs) this.end(CLOSE.unauthorized);
     else if (this.outbox.isStalled(now)) this.end(CLOSE.tooSlow);
-    else if (now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);
+    // While bytes are queued a ping waits behind them, and the bound on a stall is what counts.
+    else if (this.outbox.queuedBytes() === 0 && now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);
     else if (now - this.pingedAt >= limits.heartbeatMs) {
       this.pingedAt = now;
       this.socket.ping();
