@@ -126,13 +126,17 @@ export class SessionRooms implements Subscriber {
     if (on || subscription.typing) subscription.room.relayTyping(subscription, on);
   }
 
-  /** After the claims changed. */
+  /** After the claims changed. Where it cannot be asked the session ends, since it may hold what it no longer may see. */
   async askAccessAgain(): Promise<void> {
-    for (const subscription of [...this.subscriptions.values()]) {
-      const { name } = subscription.room;
-      const { see, send } = await askAccess(this.context.commands, this.claims, conversationOf(name) ?? '');
-      subscription.maySend = send;
-      if (!see) this.forbid(subscription);
+    try {
+      for (const subscription of [...this.subscriptions.values()]) {
+        const { name } = subscription.room;
+        const { see, send } = await askAccess(this.context.commands, this.claims, conversationOf(name) ?? '');
+        subscription.maySend = send;
+        if (!see) this.forbid(subscription);
+      }
+    } catch (error) {
+      this.fail(error);
     }
   }
 
