@@ -12,7 +12,7 @@ import { Durability } from './embedded/durability.ts';
 import { LogReader } from './embedded/log-reader.ts';
 import { LogWriter } from './embedded/log-writer.ts';
 import { RecentIds } from './embedded/recent-ids.ts';
-import { catchUpIndex, findEnd, openIndex, type RecoveryProgress } from './embedded/recovery.ts';
+import { catchUpIndex, expectRoom, findEnd, openIndex, type RecoveryProgress } from './embedded/recovery.ts';
 import { SegmentFiles } from './embedded/segments.ts';
 import { StreamMetadataStore } from './embedded/stream-metadata.ts';
 import { StreamReads } from './embedded/stream-reads.ts';
@@ -93,6 +93,7 @@ async function openParts(
 ): Promise<EmbeddedEventStore> {
   const settings: Settings = { ...EMBEDDED_DEFAULTS, now: Date.now, ...options };
   await mkdir(options.directory, { recursive: true });
+  await expectRoom(options.directory);
   const files = await SegmentFiles.open(join(options.directory, 'segments'));
   opened.push(files);
   const index = await openIndex(join(options.directory, 'index'), files);
