@@ -109,13 +109,18 @@ export class Session implements SocketHandlers {
     for (const text of state.waiting) this.receive(text);
   }
 
+  /** Whatever a client says, a bug of ours that it meets ends its own session and not the process. */
   message(data: string | undefined, size: number): void {
     this.heardAt = this.context.clock.now();
     if (this.state.kind === 'closed') return;
     const { frameBytes } = this.context.limits;
-    if (size > frameBytes) this.badFrame({ code: 'too-large', message: `A frame has at most ${frameBytes} bytes.` });
-    else if (data === undefined) this.badFrame({ code: 'bad-request', message: 'Frames are text, not binary.' });
-    else this.receive(data);
+    try {
+      if (size > frameBytes) this.badFrame({ code: 'too-large', message: `A frame has at most ${frameBytes} bytes.` });
+      else if (data === undefined) this.badFrame({ code: 'bad-request', message: 'Frames are text, not binary.' });
+      else this.receive(data);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   private receive(text: string): void {

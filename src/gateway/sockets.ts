@@ -29,7 +29,7 @@ export interface Socket {
   terminate(): void;
 }
 
-/** What the gateway gives for each socket. None of these may throw; a throw is a bug and ends that socket with 4000. */
+/** What the gateway gives for each socket. None of these may throw: an adapter lets it end the process. */
 export interface SocketHandlers {
   /** `size`: bytes on the wire. `data` is undefined for a binary or an oversize message, which is never parsed. */
   message(data: string | undefined, size: number): void;
