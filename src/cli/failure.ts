@@ -5,6 +5,7 @@ import { BadSecretFileError } from '../data-folder/secrets.ts';
 import { CorruptLogError } from '../event-store/errors.ts';
 import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
+import { UnsupportedNodeError } from '../gateway/sockets.ts';
 
 export const EXIT_OK = 0;
 /** Something was found: bad lines, a start that failed. */
@@ -30,6 +31,7 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [ForeignCodecError, 'foreign-codec'],
   [UnreadableLogIdentityError, 'foreign-log'],
   [UnavailableError, 'unavailable'],
+  [UnsupportedNodeError, 'unsupported-node'],
 ];
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {

@@ -77,5 +77,14 @@ export class PortTakenError extends Error {
   }
 }
 
-/** @throws PortTakenError */
+/** The native WebSocket server has no binary for this Node or this machine. */
+export class UnsupportedNodeError extends Error {
+  override readonly name = 'UnsupportedNodeError';
+  constructor() {
+    const here = `Node ${process.versions.node} on ${process.platform} ${process.arch}`;
+    super(`The WebSocket server has no binary for ${here}: use Node 20 or 22, on Linux (glibc), macOS or Windows.`);
+  }
+}
+
+/** @throws PortTakenError, UnsupportedNodeError */
 export type ListenSockets = (options: SocketServerOptions) => Promise<SocketServer>;
