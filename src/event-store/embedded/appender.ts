@@ -162,8 +162,8 @@ export class Appender {
   private limitsChanges(writes: readonly StreamWrite[]): LimitsChange[] {
     const changes: LimitsChange[] = [];
     for (const { entry, events } of writes) {
-      const last = entry.describes ? events.at(-1) : undefined;
-      if (last?.type !== METADATA_TYPE) continue;
+      const last = entry.describes ? events.findLast(({ type }) => type === METADATA_TYPE) : undefined;
+      if (!last) continue;
       const described = this.streams.open(describedStream(entry.name));
       changes.push({ described, limits: limitsOf(decodeMetadata(last.data)) });
     }
