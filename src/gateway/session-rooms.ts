@@ -10,7 +10,7 @@ import type { HistoryFrame, SubscribeFrame, TypingFrame } from './client-frames.
 import type { GatewayContext } from './context.ts';
 import { historyPageFrame } from './event-frames.ts';
 import type { Outbox } from './outbox.ts';
-import { askAccess, conversationOf } from './room-access.ts';
+import { askAccess, conversationOf, ROOM_SHAPE } from './room-access.ts';
 import type { RoomSubscription, Subscriber } from './room.ts';
 import { wireRevision, type ServerFrame } from './server-frames.ts';
 
@@ -122,7 +122,10 @@ export class SessionRooms implements Subscriber {
   typing({ room, on }: TypingFrame): void {
     this.known(room);
     const subscription = this.subscriptions.get(room);
-    if (!subscription?.maySend) throw forbidden();
+    if (!subscription)
+      throw new RequestError('forbidden', 'Only who has subscribed to a room may type in it.', { path: 'room' });
+    if (!subscription.maySend)
+      throw new RequestError('forbidden', 'This user may not send into the room.', { path: 'room' });
     if (on || subscription.typing) subscription.room.relayTyping(subscription, on);
   }
 
@@ -196,8 +199,7 @@ export class SessionRooms implements Subscriber {
 
   private known(room: string): string {
     const conversation = conversationOf(room);
-    if (conversation === undefined)
-      throw new RequestError('unknown-room', 'Rooms are named conversation:<id>.', { path: 'room' });
+    if (conversation === undefined) throw new RequestError('unknown-room', ROOM_SHAPE, { path: 'room' });
     return conversation;
   }
 
