@@ -103,6 +103,23 @@ describe('a write that fails', () => {
     expect(await revisions(store, 'a')).toEqual([0n, 1n]);
   });
 
+  it('an empty append is not answered with it: what it expects of the stream never became true', async () => {
+    const { store } = await openLog();
+    await store.append('a', newEvents(1), any);
+    const answers = await failing(0, async () => {
+      const lost = store.append('a', newEvents(1), { expectedRevision: 0n });
+      return Promise.allSettled([
+        lost,
+        store.append('a', [], any),
+        store.append('a', [], { expectedRevision: 1n }),
+        store.append('a', [], { expectedRevision: 0n }),
+      ]);
+    });
+    expect(answers[1]).toMatchObject({ status: 'fulfilled', value: { revision: 0n } });
+    expect(answers[2]).toMatchObject({ status: 'rejected', reason: { actual: 0n } });
+    expect(answers[3]).toMatchObject({ status: 'fulfilled', value: { revision: 0n } });
+  });
+
   it('of a delete, a tombstone, metadata, or an append that brings a stream back: nothing of it is true', async () => {
     const { store } = await openLog();
     await store.append('a', newEvents(3), any);
