@@ -154,6 +154,8 @@ export class EmbeddedEventStore implements EventStore {
   private metadata: StreamMetadataStore | undefined;
   private flushTimer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
+  /** The next flush waits for its time, however many rows there are. */
+  private flushFailed = false;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -198,7 +200,7 @@ export class EmbeddedEventStore implements EventStore {
 
   private scheduleFlush(): void {
     const { streams, settings } = this.parts;
-    if (streams.pendingPositions >= settings.indexFlushRowsMax) void this.flushIndex();
+    if (streams.pendingPositions >= settings.indexFlushRowsMax && !this.flushFailed) void this.flushIndex();
     if (this.flushTimer) return;
     this.flushTimer = setTimeout(() => {
       this.flushTimer = undefined;
@@ -210,7 +212,11 @@ export class EmbeddedEventStore implements EventStore {
   private flushIndex(): Promise<void> {
     this.flushing ??= this.parts.streams
       .flush(this.parts.files.end)
+      .then(() => {
+        this.flushFailed = false;
+      })
       .catch((error: unknown) => {
+        this.flushFailed = true;
         this.parts.settings.onError?.(new UnavailableError('The index could not be written.', { cause: error }));
         if (!this.closing.signal.aborted) this.scheduleFlush();
       })
