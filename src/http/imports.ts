@@ -43,10 +43,10 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
       request.claims = await authenticate(request, options.verifyToken);
       if (request.claims.role !== 'service')
         throw new RequestError('forbidden', 'An import needs a token of role service.', { path: 'role' });
+      refuseOtherMedia(request);
     },
     handler: async (request, reply) => {
-      if (!(request.body instanceof Readable))
-        throw new RequestError('unsupported-media-type', `An import is ${NDJSON}.`, { path: 'content-type' });
+      if (!(request.body instanceof Readable)) throw notNdjson();
       if (running >= limits.importsAtOnce)
         throw new RequestError('rate-limited', `${running} imports are running.`, { retryAfterMs: RETRY_AFTER_MS });
       if (closing.aborted) throw new UnavailableError('The server is stopping.');
@@ -85,6 +85,19 @@ declare module 'fastify' {
   interface FastifyRequest {
     claims?: Claims;
   }
+}
+
+/** Here and not by the framework, whose words do not say what is taken. */
+function refuseOtherMedia({ headers }: FastifyRequest): void {
+  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== NDJSON) throw notNdjson();
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
+    throw new RequestError('unsupported-media-type', 'An import over HTTP comes uncompressed.', {
+      path: 'content-encoding',
+    });
+}
+
+function notNdjson(): RequestError {
+  return new RequestError('unsupported-media-type', `An import is ${NDJSON}.`, { path: 'content-type' });
 }
 
 function missingClaims(): never {

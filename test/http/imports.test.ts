@@ -184,10 +184,17 @@ describe('an import is refused', () => {
     }
   });
 
-  it('of another media type', async () => {
+  it('of another media type or a compressed one, saying what is taken', async () => {
     running = await startHttp();
-    expect((await postLines(running.url, '{}', { 'content-type': 'application/json' })).status).toBe(415);
-    expect((await postLines(running.url, 'x', { 'content-type': 'text/csv' })).status).toBe(415);
+    for (const [header, value, detail] of [
+      ['content-type', 'application/json', 'An import is application/x-ndjson.'],
+      ['content-type', 'text/csv', 'An import is application/x-ndjson.'],
+      ['content-encoding', 'gzip', 'An import over HTTP comes uncompressed.'],
+    ] as const) {
+      const { json } = await postLines(running.url, '{}', { [header]: value });
+      expect(json).toMatchObject({ status: 415, code: 'unsupported-media-type', path: header, detail });
+    }
+    expect((await postLines(running.url, 'a\n', { 'content-type': `${NDJSON}; charset=utf-8` })).status).toBe(200);
   });
 
   it("and a caller that leaves before its import has begun takes nobody's place", async () => {
