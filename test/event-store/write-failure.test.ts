@@ -5,7 +5,7 @@ import { ActiveSegment } from '../../src/event-store/embedded/active-segment.ts'
 import { LogWriter } from '../../src/event-store/embedded/log-writer.ts';
 import { SegmentFiles } from '../../src/event-store/embedded/segments.ts';
 import { collect, failure, Follower, newEvent, newEvents, range, revisions } from './events.ts';
-import { crashed, emptyFolder, openLog, wholeLog } from './log-folder.ts';
+import { crashed, emptyFolder, openLog, segmentFiles, wholeLog } from './log-folder.ts';
 import type * as Fs from 'node:fs';
 
 /** Decides on each write of a group's bytes: how many reach the file before it fails; undefined: all, without failing. */
@@ -153,11 +153,12 @@ describe('a write that fails', () => {
   });
 
   it('right behind the header of a new segment: subscribers wait, nobody spins, and the log goes on', async () => {
-    const { store, directory } = await openLog({ segmentBytes: 400, tailBytesMax: 1 });
+    const { store, directory } = await openLog({ segmentBytes: 300, tailBytesMax: 1 });
     await store.append('a', newEvents(4), any);
     const follower = new Follower(signal => store.subscribeToAll({ after: 'start', signal }));
     await follower.until(seen => seen.caughtUps > 0);
     await failing(0, () => failure(store.append('a', newEvents(1), any)));
+    expect(await segmentFiles(directory)).toHaveLength(2);
     const late = new Follower(signal => store.subscribeToAll({ after: 'start', signal }));
     await late.until(seen => seen.caughtUps > 0);
     expect(await revisions(store, 'a')).toEqual(range(0, 4));
