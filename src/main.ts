@@ -60,14 +60,11 @@ function createProgram(outcome: { exitCode: number }): Command {
     .helpOption('--help')
     .addHelpText('after', HELP_END)
     .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => {
-        write(`verbatim: usage: ${text.replace(/^error: /, '').trim()} (see verbatim --help)\n`);
-      },
-    });
+    .configureOutput({ outputError: usageError('verbatim') });
   const add: AddCommand = (name, description) => {
     // Copied by commander: exitOverride and output go down to commands made by it.
     const command = program.command(name).description(description).helpOption('--help');
+    command.configureOutput({ outputError: usageError(`verbatim ${name}`) });
     addSettingFlags(command, SHOWN[name]);
     return command;
   };
@@ -151,6 +148,13 @@ function addTransfers(add: AddCommand, outcome: { exitCode: number }): void {
       const { exportConversations } = await import('./cli/export.ts');
       outcome.exitCode = await exportConversations(configOf(command), options);
     });
+}
+
+/** One line like every other failure's; `command` is the one whose help has the answer. */
+function usageError(command: string): (text: string, write: (text: string) => void) => void {
+  return (text, write) => {
+    write(`verbatim: usage: ${text.replace(/^error: /, '').trim()} (see ${command} --help)\n`);
+  };
 }
 
 function configOf(command: Command): LoadedConfig {

@@ -18,6 +18,7 @@ export const TOKEN_SECRET_BYTES_MIN = 32;
 export const TOKEN_ROOMS_MAX = 100;
 /** A longer token is refused unread. */
 const TOKEN_BYTES_MAX = 16_384;
+const EXPIRY_S_MAX = 8_640_000_000_000;
 
 const ROLES = ['visitor', 'agent', 'supervisor', 'auditor', 'bot', 'service'] as const satisfies readonly Role[];
 
@@ -29,8 +30,8 @@ const claimsSchema = z.object({
     .refine(tenant => tenant !== 'system', 'the tenant `system` is reserved'),
   role: z.enum(ROLES),
   rooms: z.array(z.string().max(200)).max(TOKEN_ROOMS_MAX).default([]),
-  /** Seconds since 1970, after RFC 7519. */
-  exp: z.number(),
+  /** Seconds since 1970, after RFC 7519; above the bound a `Date` cannot say it. */
+  exp: z.number().max(EXPIRY_S_MAX),
 });
 
 export type TokenVerdict =

@@ -7,6 +7,7 @@ import { CorruptLogError } from '../event-store/errors.ts';
 import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
 import { KeyringDamagedError, KeyringMissingError } from '../keyring/keyring-files.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
+import { UnsupportedNodeError } from '../gateway/sockets.ts';
 
 export const EXIT_OK = 0;
 /** Something was found: bad lines, a start that failed. */
@@ -34,6 +35,7 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [KeyringMissingError, 'keyring-missing'],
   [KeyringDamagedError, 'keyring-damaged'],
   [UnavailableError, 'unavailable'],
+  [UnsupportedNodeError, 'unsupported-node'],
 ];
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {

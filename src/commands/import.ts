@@ -197,7 +197,7 @@ class RunningImport {
     if (!conversation.started) {
       const { state } = await this.retried(() => commands.load(tenant, line.conversation));
       if (state.status === 'not-started')
-        await this.retried(() => commands.handle(startOf(line, actor, this.as))).catch(ignoreAlreadyStarted);
+        await this.retried(() => commands.handle(startOf(line, actor, this.as))).catch(ignoreStartedInBetween);
       conversation.started = true;
     }
     return this.retried(() => commands.handle(postOf(line, actor, this.as)));
@@ -221,9 +221,11 @@ function mayComeRight(error: unknown): boolean {
   return error instanceof UnavailableError || (error instanceof RequestError && ERROR_CODES[error.code].retryable);
 }
 
-/** Somebody started the conversation in between: it is started. */
-function ignoreAlreadyStarted(error: unknown): void {
-  if (!(error instanceof Rejection && error.code === 'already-started')) throw error;
+/** Somebody started the conversation in between, or another import did, for whoever opens it there: it is started. */
+function ignoreStartedInBetween(error: unknown): void {
+  const started = error instanceof Rejection && error.code === 'already-started';
+  const imported = error instanceof RequestError && error.code === 'idempotency-mismatch';
+  if (!started && !imported) throw error;
 }
 
 function describe(error: unknown): Pick<ImportResult, 'code' | 'reason' | 'path' | 'message'> {

@@ -41,10 +41,16 @@ export function listConfig(loaded: LoadedConfig): string {
       setting.secret && loaded.config[name] !== undefined ? MASK : show(loaded.config[name]),
       show(SETTINGS[name].fallback),
       setting.unit || '-',
-      loaded.sources[name],
+      describeSource(setting, loaded, name),
     ]);
   }
   return alignColumns(rows);
+}
+
+/** What stands in for a value that is not set is said last, where long words push nothing aside. */
+function describeSource(setting: Setting<unknown>, { config, sources }: LoadedConfig, name: SettingName): string {
+  const absent = config[name] === undefined ? setting.absent : undefined;
+  return absent === undefined ? sources[name] : `${sources[name]}: ${absent}`;
 }
 
 export function configMarkdown(): string {

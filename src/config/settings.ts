@@ -196,7 +196,7 @@ export const SETTINGS = {
     COMMAND_LIMITS.queueLengthMax,
     'commands',
     [1, 1_000_000],
-    'Commands running or waiting on one stream; one more is answered `rate-limited`.',
+    'Commands waiting behind the running one of a stream; one more is answered `rate-limited`.',
   ),
   FOLDS_CACHED_MAX: bound(
     'Commands',

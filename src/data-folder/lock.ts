@@ -62,7 +62,8 @@ export class FolderLockedError extends Error {
   override readonly name = 'FolderLockedError';
   readonly owner: LockOwner | undefined;
   constructor(directory: string, owner: LockOwner | undefined) {
-    super(`${directory} is in use by ${owner === undefined ? 'a process that left no name' : describeOwner(owner)}.`);
+    const who = owner === undefined ? 'a process that left no name' : describeOwner(owner);
+    super(`${directory} is in use by ${who}: stop it, or name another folder with DATA_DIR or --data-dir.`);
     this.owner = owner;
   }
 }

@@ -12,7 +12,7 @@ import { Durability } from './embedded/durability.ts';
 import { LogReader } from './embedded/log-reader.ts';
 import { LogWriter } from './embedded/log-writer.ts';
 import { RecentIds } from './embedded/recent-ids.ts';
-import { catchUpIndex, findEnd, openIndex, type RecoveryProgress } from './embedded/recovery.ts';
+import { catchUpIndex, expectRoom, findEnd, openIndex, type RecoveryProgress } from './embedded/recovery.ts';
 import { SegmentFiles } from './embedded/segments.ts';
 import { StreamMetadataStore } from './embedded/stream-metadata.ts';
 import { StreamReads } from './embedded/stream-reads.ts';
@@ -93,6 +93,7 @@ async function openParts(
 ): Promise<EmbeddedEventStore> {
   const settings: Settings = { ...EMBEDDED_DEFAULTS, now: Date.now, ...options };
   await mkdir(options.directory, { recursive: true });
+  await expectRoom(options.directory);
   const files = await SegmentFiles.open(join(options.directory, 'segments'));
   opened.push(files);
   const index = await openIndex(join(options.directory, 'index'), files);
@@ -153,6 +154,8 @@ export class EmbeddedEventStore implements EventStore {
   private metadata: StreamMetadataStore | undefined;
   private flushTimer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
+  /** The next flush waits for its time, however many rows there are. */
+  private flushFailed = false;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -197,7 +200,7 @@ export class EmbeddedEventStore implements EventStore {
 
   private scheduleFlush(): void {
     const { streams, settings } = this.parts;
-    if (streams.pendingPositions >= settings.indexFlushRowsMax) void this.flushIndex();
+    if (streams.pendingPositions >= settings.indexFlushRowsMax && !this.flushFailed) void this.flushIndex();
     if (this.flushTimer) return;
     this.flushTimer = setTimeout(() => {
       this.flushTimer = undefined;
@@ -209,7 +212,11 @@ export class EmbeddedEventStore implements EventStore {
   private flushIndex(): Promise<void> {
     this.flushing ??= this.parts.streams
       .flush(this.parts.files.end)
+      .then(() => {
+        this.flushFailed = false;
+      })
       .catch((error: unknown) => {
+        this.flushFailed = true;
         this.parts.settings.onError?.(new UnavailableError('The index could not be written.', { cause: error }));
         if (!this.closing.signal.aborted) this.scheduleFlush();
       })

@@ -50,7 +50,7 @@ const sendFrame = z.object({
   id: z.string().regex(ID_PATTERN, '1 to 128 of A-Z a-z 0-9 . _ ~ -'),
   room: room.optional(),
   command: z.string().max(64),
-  data: z.unknown(),
+  data: z.custom<unknown>(data => data !== undefined, 'missing: an object with what the command takes'),
   expectedRevision: revision.optional(),
 });
 const typingFrame = z.object({ op: z.literal('typing'), ref, room, on: z.boolean() });

@@ -72,7 +72,7 @@ export interface Gateway {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
   const { store, serializer, timers, clock, logger, random = Math.random } = options;
-  const hub = new Hub({ frameBytes: limits.frameBytes });
+  const hub = new Hub({ frameBytes: limits.frameBytes, roomFailed: failRoom });
   const counters: GatewayCounters = { fellBehind: 0, resets: 0, badFrames: 0 };
   const roomLog = new RoomLog(store, serializer, limits);
   const { commands, verifyToken, isRevoked = () => false, log, newId } = options;

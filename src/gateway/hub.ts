@@ -17,10 +17,15 @@ export class Hub {
   private readonly frameBytes: number;
   /** Of rooms that are no more. */
   private fannedOutBefore = 0;
+  private readonly roomFailed: (stream: string, error: unknown) => void;
 
-  /** `frameBytes`: what an `events` frame aims not to be above. */
-  constructor(options: { readonly frameBytes: number }) {
+  /**
+   * `frameBytes`: what an `events` frame aims not to be above. `roomFailed` is told of a fault in one room, whose
+   * sessions it ends resumably: no other room, nor the feed, may stand still for it.
+   */
+  constructor(options: { readonly frameBytes: number; readonly roomFailed: (stream: string, error: unknown) => void }) {
     this.frameBytes = options.frameBytes;
+    this.roomFailed = options.roomFailed;
   }
 
   /** From here on the room's head is followed, so that what is appended while the subscription opens is not missed. */
@@ -56,11 +61,19 @@ export class Hub {
       if (!run) runs.set(room, [recorded]);
       else if (run.at(-1)?.revision === recorded.revision - 1n) run.push(recorded);
       else {
-        room.dispatch(run);
+        this.dispatchTo(room, run);
         runs.set(room, [recorded]);
       }
     }
-    for (const [room, run] of runs) room.dispatch(run);
+    for (const [room, run] of runs) this.dispatchTo(room, run);
+  }
+
+  private dispatchTo(room: Room, run: readonly Recorded<ConversationEvent>[]): void {
+    try {
+      room.dispatch(run);
+    } catch (error) {
+      this.roomFailed(room.stream, error);
+    }
   }
 
   /** For events that passed without being dispatched. */

@@ -6,6 +6,8 @@ import { initialState } from '../domain/conversation/evolve.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 
 const ROOM_PATTERN = /^conversation:([A-Za-z0-9._~-]{1,128})$/;
+/** What is said to a client that names a room otherwise. */
+export const ROOM_SHAPE = 'Rooms are named conversation:<id>, the id 1 to 128 of A-Z a-z 0-9 . _ ~ -.';
 
 /** The conversation's id; undefined for what is no room of this product. */
 export function conversationOf(room: string): string | undefined {

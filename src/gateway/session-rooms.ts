@@ -10,7 +10,7 @@ import type { HistoryFrame, ReceiptFrame, SubscribeFrame, TypingFrame } from './
 import type { GatewayContext } from './context.ts';
 import { historyPageFrame } from './event-frames.ts';
 import type { Outbox } from './outbox.ts';
-import { askAccess, conversationOf } from './room-access.ts';
+import { askAccess, conversationOf, ROOM_SHAPE } from './room-access.ts';
 import type { RoomSubscription, Subscriber } from './room.ts';
 import { wireRevision, type ServerFrame } from './server-frames.ts';
 
@@ -129,7 +129,10 @@ export class SessionRooms implements Subscriber {
   typing({ room, on }: TypingFrame): void {
     this.known(room);
     const subscription = this.subscriptions.get(room);
-    if (!subscription?.maySend) throw forbidden();
+    if (!subscription)
+      throw new RequestError('forbidden', 'Only who has subscribed to a room may type in it.', { path: 'room' });
+    if (!subscription.maySend)
+      throw new RequestError('forbidden', 'This user may not send into the room.', { path: 'room' });
     if (on || subscription.typing) subscription.room.relayTyping(subscription, on);
   }
 
@@ -147,13 +150,17 @@ export class SessionRooms implements Subscriber {
     this.context.receipts.note({ tenant, conversation, reader, kind, seq, correlationId, refuse });
   }
 
-  /** After the claims changed. */
+  /** After the claims changed. Where it cannot be asked the session ends, since it may hold what it no longer may see. */
   async askAccessAgain(): Promise<void> {
-    for (const subscription of [...this.subscriptions.values()]) {
-      const { name } = subscription.room;
-      const { see, send } = await askAccess(this.context.commands, this.claims, conversationOf(name) ?? '');
-      subscription.maySend = send;
-      if (!see) this.forbid(subscription);
+    try {
+      for (const subscription of [...this.subscriptions.values()]) {
+        const { name } = subscription.room;
+        const { see, send } = await askAccess(this.context.commands, this.claims, conversationOf(name) ?? '');
+        subscription.maySend = send;
+        if (!see) this.forbid(subscription);
+      }
+    } catch (error) {
+      this.fail(error);
     }
   }
 
@@ -213,8 +220,7 @@ export class SessionRooms implements Subscriber {
 
   private known(room: string): string {
     const conversation = conversationOf(room);
-    if (conversation === undefined)
-      throw new RequestError('unknown-room', 'Rooms are named conversation:<id>.', { path: 'room' });
+    if (conversation === undefined) throw new RequestError('unknown-room', ROOM_SHAPE, { path: 'room' });
     return conversation;
   }
 

@@ -9,7 +9,7 @@ import type { SendFrame } from './client-frames.ts';
 import type { GatewayContext } from './context.ts';
 import { faultOf } from './faults.ts';
 import type { Outbox } from './outbox.ts';
-import { askAccess, conversationOf, roomOf } from './room-access.ts';
+import { askAccess, conversationOf, roomOf, ROOM_SHAPE } from './room-access.ts';
 import { nackFrame, wireRevision } from './server-frames.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -88,8 +88,7 @@ export class SessionSends {
   private target({ id, room, command }: SendFrame): Target {
     if (room !== undefined) {
       const conversation = conversationOf(room);
-      if (conversation === undefined)
-        throw new RequestError('unknown-room', 'Rooms are named conversation:<id>.', { path: 'room' });
+      if (conversation === undefined) throw new RequestError('unknown-room', ROOM_SHAPE, { path: 'room' });
       return { conversation, made: false };
     }
     if (command !== 'StartConversation')

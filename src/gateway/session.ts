@@ -109,13 +109,18 @@ export class Session implements SocketHandlers {
     for (const text of state.waiting) this.receive(text);
   }
 
+  /** Whatever a client says, a bug of ours that it meets ends its own session and not the process. */
   message(data: string | undefined, size: number): void {
     this.heardAt = this.context.clock.now();
     if (this.state.kind === 'closed') return;
     const { frameBytes } = this.context.limits;
-    if (size > frameBytes) this.badFrame({ code: 'too-large', message: `A frame has at most ${frameBytes} bytes.` });
-    else if (data === undefined) this.badFrame({ code: 'bad-request', message: 'Frames are text, not binary.' });
-    else this.receive(data);
+    try {
+      if (size > frameBytes) this.badFrame({ code: 'too-large', message: `A frame has at most ${frameBytes} bytes.` });
+      else if (data === undefined) this.badFrame({ code: 'bad-request', message: 'Frames are text, not binary.' });
+      else this.receive(data);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   private receive(text: string): void {
@@ -254,7 +259,9 @@ export class Session implements SocketHandlers {
     await state.rooms.askAccessAgain();
   }
 
+  /** Bytes that drain are a sign of life too: a pong may be held up behind them for long. */
   drain(): void {
+    this.heardAt = this.context.clock.now();
     if (this.state.kind !== 'closed') this.outbox.drained();
   }
 
@@ -274,7 +281,8 @@ export class Session implements SocketHandlers {
     else if (this.state.kind === 'open' && this.context.isRevoked(this.claims)) this.end(CLOSE.unauthorized);
     else if (this.state.kind !== 'open' && now - this.openedAt >= limits.authenticateMs) this.end(CLOSE.unauthorized);
     else if (this.outbox.isStalled(now)) this.end(CLOSE.tooSlow);
-    else if (now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);
+    // While bytes are queued a ping waits behind them, and the bound on a stall is what counts.
+    else if (this.outbox.queuedBytes() === 0 && now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);
     else if (now - this.pingedAt >= limits.heartbeatMs) {
       this.pingedAt = now;
       this.socket.ping();

@@ -29,7 +29,7 @@ export interface Socket {
   terminate(): void;
 }
 
-/** What the gateway gives for each socket. None of these may throw; a throw is a bug and ends that socket with 4000. */
+/** What the gateway gives for each socket. None of these may throw: an adapter lets it end the process. */
 export interface SocketHandlers {
   /** `size`: bytes on the wire. `data` is undefined for a binary or an oversize message, which is never parsed. */
   message(data: string | undefined, size: number): void;
@@ -77,5 +77,14 @@ export class PortTakenError extends Error {
   }
 }
 
-/** @throws PortTakenError */
+/** The native WebSocket server has no binary for this Node or this machine. */
+export class UnsupportedNodeError extends Error {
+  override readonly name = 'UnsupportedNodeError';
+  constructor() {
+    const here = `Node ${process.versions.node} on ${process.platform} ${process.arch}`;
+    super(`The WebSocket server has no binary for ${here}: use Node 20 or 22, on Linux (glibc), macOS or Windows.`);
+  }
+}
+
+/** @throws PortTakenError, UnsupportedNodeError */
 export type ListenSockets = (options: SocketServerOptions) => Promise<SocketServer>;

@@ -7,6 +7,7 @@
 import type * as Uws from 'uWebSockets.js';
 import {
   PortTakenError,
+  UnsupportedNodeError,
   type ListenSockets,
   type SendResult,
   type Socket,
@@ -74,9 +75,11 @@ function offered(header: string): string[] {
     .filter(protocol => protocol !== '');
 }
 
-/** @throws PortTakenError */
+/** @throws PortTakenError, UnsupportedNodeError */
 export const listenUWebSockets: ListenSockets = async options => {
-  const uws = await import('uWebSockets.js');
+  const uws = await import('uWebSockets.js').catch(() => {
+    throw new UnsupportedNodeError();
+  });
   const app = uws.App();
   const { frameBytesMax, messageBytesMax, queueBytesMax, path, protocol } = options;
   app.ws<UserData>(path, {

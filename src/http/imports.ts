@@ -4,7 +4,7 @@
  * was accepted until then is kept, and sending the file again appends only the rest.
  */
 import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ImportResult } from '../commands/import.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
@@ -72,10 +72,10 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
       await options.authenticate(request);
       if (claimsOf(request).role !== 'service')
         throw new RequestError('forbidden', 'An import needs a token of role service.', { path: 'role' });
+      refuseOtherMedia(request);
     },
     handler: async (request, reply) => {
-      if (!(request.body instanceof Readable))
-        throw new RequestError('unsupported-media-type', `An import is ${NDJSON}.`, { path: 'content-type' });
+      if (!(request.body instanceof Readable)) throw notNdjson();
       if (running >= limits.importsAtOnce)
         throw new RequestError('rate-limited', `${running} imports are running.`, { retryAfterMs: RETRY_AFTER_MS });
       if (closing.aborted) throw new UnavailableError('The server is stopping.');
@@ -97,15 +97,28 @@ export function addImportRoute(app: FastifyInstance, options: ImportRouteOptions
         } catch (error) {
           logger.warn('import cut off', { tenant, lines, error });
           throw error;
-        } finally {
-          running -= 1;
-          closing.removeEventListener('abort', cut);
         }
       };
-      return reply
-        .type(NDJSON)
-        .header('cache-control', 'no-store')
-        .send(Readable.from(results(), { highWaterMark: 16 }));
+      const answer = Readable.from(results(), { highWaterMark: 16 });
+      // Not in the generator, which is never begun for a caller that leaves before its first result is asked for.
+      answer.once('close', () => {
+        running -= 1;
+        closing.removeEventListener('abort', cut);
+      });
+      return reply.type(NDJSON).header('cache-control', 'no-store').send(answer);
     },
   });
+}
+
+/** Here and not by the framework, whose words do not say what is taken. */
+function refuseOtherMedia({ headers }: FastifyRequest): void {
+  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== NDJSON) throw notNdjson();
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
+    throw new RequestError('unsupported-media-type', 'An import over HTTP comes uncompressed.', {
+      path: 'content-encoding',
+    });
+}
+
+function notNdjson(): RequestError {
+  return new RequestError('unsupported-media-type', `An import is ${NDJSON}.`, { path: 'content-type' });
 }

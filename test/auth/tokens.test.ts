@@ -48,6 +48,7 @@ describe('a token', () => {
     ['a tenant with a dot', { tenant: 'a.b' }, 'tenant'],
     ['the reserved tenant', { tenant: 'system' }, 'tenant'],
     ['an empty sub', { sub: '' }, 'sub'],
+    ['an exp that is no time', { exp: 1e15 }, 'exp'],
     ['rooms that are no list', { rooms: 'conversation:1' }, 'rooms'],
   ])('with %s is invalid, and the message names the claim', async (_what, wrong, claim) => {
     const token = await jwt({ sub: 'ann', tenant: 'acme', role: 'agent', exp: NOW / 1_000 + 60, ...wrong });

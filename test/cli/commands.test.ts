@@ -50,6 +50,14 @@ describe('the command line', () => {
     expectFailure(await place.run(args, { JWT_SECRET: SECRET }), 2, code);
   });
 
+  it.each([
+    [['frobnicate'], 'verbatim --help'],
+    [['token', '--role', 'agent'], 'verbatim token --help'],
+    [['import', 'a', 'b'], 'verbatim import --help'],
+  ])('sends who wrote %j to the help that has the answer', async (args, help) => {
+    expect((await place.run(args)).stderr).toContain(`(see ${help})`);
+  });
+
   it('without a command shows its help and ends with 2', async () => {
     const { code, stderr } = await place.run([]);
     expect(code).toBe(2);

@@ -103,6 +103,28 @@ describe('An import', () => {
     expect((await history(store))[0]?.event).toEqual({ type: 'ConversationStarted', data: { channel: 'import' } });
   });
 
+  it('takes a conversation that another import starts in between, with another line first', async () => {
+    const store = new MemoryEventStore();
+    const commands = commandsOn(store);
+    let loads = 0;
+    const raced: ConversationCommands = {
+      ...{ handle: request => commands.handle(request) },
+      load: async (tenant, id) => {
+        const seen = { ...(await commands.load(tenant, id)) };
+        loads += 1;
+        if (loads === 1) await run(commands, [line('l1')]);
+        return loads === 1 ? { ...seen, state: { ...seen.state, status: 'not-started' } } : seen;
+      },
+    };
+    const results = await run(raced, [line('l2', { author: 'Bob', role: 'agent' })]);
+    expect(results).toEqual([{ line: 1, status: 'imported', id: 'l2', conversation: 'one' }]);
+    expect((await history(store)).map(({ event }) => event.type)).toEqual([
+      'ConversationStarted',
+      'MessagePosted',
+      'MessagePosted',
+    ]);
+  });
+
   it('appends nothing the second time, on a fresh node too, and names no person in the open', async () => {
     const store = new MemoryEventStore();
     const lines = [line('l1'), line('l2'), line('l1', { conversation: 'two' }), line('l2')];

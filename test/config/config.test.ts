@@ -147,6 +147,7 @@ describe('the table', () => {
     const listing = listConfig(loadConfig({ environment: { JWT_SECRET: SECRET, HTTP_PORT: '4000' } }));
     expect(listing).toMatch(/^HTTP_PORT +4000 +3000 +port +environment$/m);
     expect(listing).toMatch(/^JWT_SECRET +\*{8} +- +- +environment$/m);
+    expect(listing).toMatch(/^HOST +- +- +- +default: 0\.0\.0\.0 with a configured JWT_SECRET, else 127\.0\.0\.1$/m);
     expect(listing).not.toContain(SECRET);
     expect(listing.split('\n')).toHaveLength(SETTING_NAMES.length + 1);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createGatewayFixture, type GatewayFixture } from '../support/gateway-fixture.ts';
 import { turns, until } from '../support/fake-time.ts';
+import { UnavailableError } from '../../src/errors.ts';
 import type { SubscriptionMessage } from '../../src/event-store/event-store.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 import type { SocketPair } from '../support/socket-pair.ts';
@@ -267,6 +268,19 @@ describe('access', () => {
     await until(() => vera.of('unsubscribed').length > 0);
     expect(vera.of('unsubscribed')).toEqual([{ op: 'unsubscribed', room: ROOM, code: 'forbidden' }]);
     expect(fixture.gateway.stats().subscriptions).toBe(1);
+  });
+
+  test('GW-2: a refresh whose access cannot be asked ends the session, resumably, rather than leave what it had', async () => {
+    const store = new MemoryEventStore();
+    const fixture = await createGatewayFixture({ store });
+    const vera = await fixture.connect(VISITOR);
+    await subscribe(vera);
+    store.readStream = () => {
+      throw new UnavailableError('The disk is gone.');
+    };
+    vera.say({ op: 'refresh', token: fixture.token({ ...VISITOR, rooms: [] }) });
+    await until(() => vera.closedWith !== undefined || vera.of('error').length > 0);
+    expect(vera.closedWith).toBe(4000);
   });
 });
 

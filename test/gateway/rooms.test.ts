@@ -298,14 +298,17 @@ describe('typing', () => {
     expect(slow.of('typing')).toHaveLength(1);
   });
 
-  test('without a subscription, or for one who only reads, is forbidden', async () => {
+  test('without a subscription, or for one who only reads, is forbidden, and says which of the two', async () => {
     const fixture = await createGatewayFixture();
     const [ann, auditor] = [await fixture.connect(), await fixture.connect({ role: 'auditor' })];
     auditor.say({ op: 'subscribe', room: ROOM });
     await caughtUp(auditor);
-    for (const pair of [ann, auditor]) {
+    for (const [pair, message] of [
+      [ann, 'Only who has subscribed to a room may type in it.'],
+      [auditor, 'This user may not send into the room.'],
+    ] as const) {
       pair.say({ op: 'typing', room: ROOM, on: true, ref: 't' });
-      expect(pair.last('error')).toMatchObject({ ref: 't', code: 'forbidden', room: ROOM });
+      expect(pair.last('error')).toMatchObject({ ref: 't', code: 'forbidden', room: ROOM, message });
     }
   });
 });

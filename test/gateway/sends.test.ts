@@ -143,6 +143,7 @@ describe('send', () => {
     ann.say({ op: 'send', id: 'x', room: ROOM, ref: 'r', ...fields });
     await answers(ann, 1);
     expect(ann.last('nack')).toMatchObject({ id: 'x', ref: 'r', code, path });
+    expect(ann.last('nack').message).not.toContain('nonoptional');
     expect(ann.of('error')).toEqual([]);
   });
 

@@ -186,6 +186,17 @@ describe('bad frames', () => {
     expect(ann.of('error').map(({ code }) => code)).toEqual(['bad-request', 'too-large']);
   });
 
+  test('a bug met while a frame is taken ends its session resumably, and no other', async () => {
+    const fixture = await createGatewayFixture();
+    const other = await fixture.connect();
+    const pair = fixture.sockets.connect({});
+    // The verifier of these tests throws at this one, which a verifier never should.
+    pair.say({ op: 'auth', token: '{' });
+    expect(pair.closedWith).toBe(4000);
+    other.say({ op: 'unsubscribe', room: 'conversation:1' });
+    await until(() => other.of('unsubscribed').length === 1);
+  });
+
   test('unknown fields are ignored', async () => {
     const { connect } = await createGatewayFixture();
     const ann = await connect();

@@ -97,6 +97,36 @@ describe('a client that does not read', () => {
     expect([slow.closedWith, quick.closedWith]).toEqual([4002, undefined]);
   });
 
+  test('GW-9: that drains slowly stays, though its pongs are held up behind what is queued for it', async () => {
+    const { fixture, slow } = await room();
+    slow.stalled = true;
+    for (let i = 0; i < 12; i++) {
+      await post(fixture, 5);
+      await fixture.time.advance(10_000);
+      slow.flush(1);
+    }
+    expect(slow.closedWith).toBeUndefined();
+    slow.resume();
+    await until(() => revisions(slow).length === 61);
+    await fixture.time.advance(32_000);
+    expect(slow.closedWith).toBeUndefined();
+    await fixture.time.advance(2_000);
+    expect(slow.closedWith).toBe(4004);
+  });
+
+  test('GW-9: has its 30 s from when it stopped reading, however long it had been silent before', async () => {
+    const { fixture, slow } = await room();
+    await fixture.time.advance(24_000);
+    slow.stalled = true;
+    await post(fixture, 5);
+    await until(() => slow.queuedBytes() > 0);
+    await fixture.time.advance(28_000);
+    expect(fixture.gateway.stats().sockets).toBe(1);
+    await fixture.time.advance(3_000);
+    slow.resume();
+    expect(slow.closedWith).toBe(4002);
+  });
+
   test('GW-9: that resumes after 4002 gets the rest once', async () => {
     const { fixture, slow } = await room();
     slow.stalled = true;

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createTokenVerifier } from '../../src/auth/tokens.ts';
 import type { ImportResult } from '../../src/commands/import.ts';
-import { ask, NOW, startHttp, tokenOf } from './support.ts';
+import { ask, NOW, SECRET, startHttp, tokenOf } from './support.ts';
 import type { TestServer } from './support.ts';
 
 let running: TestServer | undefined;
@@ -182,10 +184,45 @@ describe('an import is refused', () => {
     }
   });
 
-  it('of another media type', async () => {
+  it('of another media type or a compressed one, saying what is taken', async () => {
     running = await startHttp();
-    expect((await postLines(running.url, '{}', { 'content-type': 'application/json' })).status).toBe(415);
-    expect((await postLines(running.url, 'x', { 'content-type': 'text/csv' })).status).toBe(415);
+    for (const [header, value, detail] of [
+      ['content-type', 'application/json', 'An import is application/x-ndjson.'],
+      ['content-type', 'text/csv', 'An import is application/x-ndjson.'],
+      ['content-encoding', 'gzip', 'An import over HTTP comes uncompressed.'],
+    ] as const) {
+      const { json } = await postLines(running.url, '{}', { [header]: value });
+      expect(json).toMatchObject({ status: 415, code: 'unsupported-media-type', path: header, detail });
+    }
+    expect((await postLines(running.url, 'a\n', { 'content-type': `${NDJSON}; charset=utf-8` })).status).toBe(200);
+  });
+
+  it("and a caller that leaves before its import has begun takes nobody's place", async () => {
+    const verify = createTokenVerifier({ secret: SECRET, clock: { now: () => NOW } });
+    let verifying = (): void => undefined;
+    let goOn: Promise<unknown> = Promise.resolve();
+    running = await startHttp({
+      verifyToken: async token => {
+        verifying();
+        await goOn;
+        return verify(token);
+      },
+    });
+    const connected = once(running.server.app.server, 'connection');
+    const reached = new Promise<void>(resolve => (verifying = resolve));
+    let letGo = (): void => undefined;
+    goOn = new Promise<void>(resolve => (letGo = resolve));
+    const { request } = await openImport(running.url);
+    request.on('error', () => undefined);
+    request.write('a1\n');
+    const [socket] = (await connected) as [Socket];
+    await reached;
+    request.destroy();
+    await once(socket, 'close');
+    letGo();
+    await vi.waitFor(async () => {
+      expect((await postLines(running?.url ?? '', 'a1\n')).status).toBe(200);
+    });
   });
 
   it('and runs for the tenant of its token, by its subject', async () => {

@@ -106,7 +106,8 @@ describe('a resume in words', () => {
   it.each([
     [{ after: 17, upTo: 23, gaps: 0, duplicates: 0 }, 'after 17: 18…23, no gap, no duplicate'],
     [{ after: 17, upTo: 18, gaps: 0, duplicates: 0 }, 'after 17: 18, no gap, no duplicate'],
-    [{ after: 17, upTo: 17, gaps: 0, duplicates: 0 }, 'after 17: nothing was missed, no gap, no duplicate'],
+    [{ after: 17, upTo: 17, gaps: 0, duplicates: 0 }, 'after 17: nothing was missed'],
+    [{ after: 17, upTo: 17, gaps: 0, duplicates: 1 }, 'after 17: nothing was missed, no gap, 1 duplicate'],
     [{ after: 17, upTo: 23, gaps: 1, duplicates: 2 }, 'after 17: 18…23, 1 gap, 2 duplicates'],
   ])('%o', (resume, expected) => {
     expect(words(resume)).toBe(expected);

@@ -198,8 +198,8 @@ describe.skipIf(!browserTool.found)('the page in a browser', () => {
     }
   });
 
-  it('fits a phone 360 px wide: a tab at a time, nothing beside the screen', async () => {
-    const { page, visitor, agent } = await open(PHONE);
+  it.each([320, PHONE.width])('fits a phone %i px wide: a tab at a time, nothing beside the screen', async width => {
+    const { page, visitor, agent } = await open({ ...PHONE, width });
     const tabs = page.getByRole('navigation', { name: 'What to show' });
     await visitor.say('a-word-without-any-space-that-is-much-wider-than-a-telephone-'.repeat(4));
     await tabs.getByRole('button', { name: 'Agent' }).click();
@@ -207,9 +207,21 @@ describe.skipIf(!browserTool.found)('the page in a browser', () => {
     expect(await visitor.panel.isVisible()).toBe(false);
     for (const name of ['Visitor', 'Agent', 'Wire']) {
       await tabs.getByRole('button', { name }).click();
-      const width: unknown = await page.evaluate('document.documentElement.scrollWidth');
-      expect(width).toBe(PHONE.width);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
     }
+    // The verdict of a resume ends its sentence, and is not cut off.
+    await tabs.getByRole('button', { name: 'Agent' }).click();
+    await agent.button('Cut the connection').click();
+    await tabs.getByRole('button', { name: 'Visitor' }).click();
+    for (const text of ['one', 'two']) await visitor.say(text);
+    await visitor.message('two').getByText('acked').waitFor();
+    await tabs.getByRole('button', { name: 'Agent' }).click();
+    await agent.button('Reconnect').click();
+    await agent.panel.getByText('Resumed after 1: 2…3, no gap, no duplicate.').waitFor();
+    const cutOff = await page.evaluate(
+      `[...document.querySelectorAll('.panel.agent .note')].some(note => note.scrollWidth > note.clientWidth)`,
+    );
+    expect(cutOff).toBe(false);
   });
 
   it('asks for tokens where the server has a secret of its own', async () => {

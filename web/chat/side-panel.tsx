@@ -76,7 +76,7 @@ function note(side: Side): { readonly text: string; readonly tone: string } {
   if (view.problem !== undefined) return { text: `Refused: ${view.problem}.`, tone: 'bad' };
   if (view.closed !== undefined) return { text: `This room is closed to you: ${view.closed}.`, tone: 'bad' };
   if (state.phase === 'ended') return { text: `The server ${state.why}.`, tone: 'bad' };
-  if (state.phase === 'waiting') return { text: `${state.why}; coming back by itself.`, tone: 'cut' };
+  if (state.phase === 'waiting') return { text: 'Connection lost; coming back by itself.', tone: 'cut' };
   if (state.phase === 'closed') return { text: 'Cut. What you write waits here.', tone: 'cut' };
   const { lastResume } = view.coverage;
   if (lastResume?.upTo !== undefined) return { text: `Resumed ${describe(lastResume)}.`, tone: 'good' };

@@ -87,15 +87,17 @@ export class Appender {
       if (!(await this.stillTrue(entry))) return this.append(name, events, expected, revive);
       throw check;
     }
-    if (check.kind === 'append') {
-      if (events.length === 0) return this.answerEmpty(entry);
+    if (check.kind === 'append' && events.length > 0) {
       if (entry.accepted.limits.truncateBefore === Infinity) return revive(name, events, expected);
       const first = entry.accepted.head + 1;
       const positions = await this.commit([{ entry, first, events }]);
       return appendResult(first + events.length - 1, positions[events.length - 1]);
     }
+    const { head, headPosition } = entry.accepted;
     if (!(await this.stillTrue(entry))) return this.append(name, events, expected, revive);
-    return this.answerRepeat(name, events, expected, check);
+    return check.kind === 'append'
+      ? appendResult(head, headPosition)
+      : this.answerRepeat(name, events, expected, check);
   }
 
   /** The check, its refusal given back instead of thrown. */
@@ -110,17 +112,12 @@ export class Appender {
     }
   }
 
-  /** Waits until a stream's accepted state is durable. False: it was taken back meanwhile. */
+  /** Waits until a stream's accepted state, its metadata included, is durable. False: it was taken back meanwhile. */
   async stillTrue(entry: StreamEntry): Promise<boolean> {
     const { failures } = this.durability;
-    await this.durability.settled(entry.accepted.headPosition);
+    const metadata = this.streams.find(metadataStream(entry.name));
+    await this.durability.settled(Math.max(entry.accepted.headPosition, metadata?.accepted.headPosition ?? -1));
     return failures === this.durability.failures;
-  }
-
-  private async answerEmpty(entry: StreamEntry): Promise<AppendResult> {
-    const { head, headPosition } = entry.accepted;
-    await this.stillTrue(entry);
-    return appendResult(head, headPosition);
   }
 
   private async answerRepeat(
@@ -161,8 +158,8 @@ export class Appender {
   private limitsChanges(writes: readonly StreamWrite[]): LimitsChange[] {
     const changes: LimitsChange[] = [];
     for (const { entry, events } of writes) {
-      const last = entry.describes ? events.at(-1) : undefined;
-      if (last?.type !== METADATA_TYPE) continue;
+      const last = entry.describes ? events.findLast(({ type }) => type === METADATA_TYPE) : undefined;
+      if (!last) continue;
       const described = this.streams.open(describedStream(entry.name));
       changes.push({ described, limits: limitsOf(decodeMetadata(last.data)) });
     }

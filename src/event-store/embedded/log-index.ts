@@ -50,6 +50,8 @@ export interface IndexFlush {
   readonly checkpoint: number;
 }
 
+type Put = readonly [database: Database<Buffer, Buffer>, key: Buffer, value: Buffer];
+
 export class LogIndex {
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly streams: Database<Buffer, Buffer>;
@@ -60,7 +62,8 @@ export class LogIndex {
   /** @param storageId the log it belongs to; an index of another log, or of another format, counts as empty */
   constructor(directory: string, storageId: Buffer) {
     const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
-    this.root = open<Buffer, Buffer>({ path: directory, maxDbs: 4, ...encodings });
+    // Batching by turn keeps a promise of its own, whose rejection on a full disk nobody could handle.
+    this.root = open<Buffer, Buffer>({ path: directory, maxDbs: 4, eventTurnBatching: false, ...encodings });
     this.streams = this.root.openDB<Buffer, Buffer>({ name: 'streams', ...encodings });
     this.places = this.root.openDB<Buffer, Buffer>({ name: 'places', ...encodings });
     this.meta = this.root.openDB<Buffer, Buffer>({ name: 'meta', ...encodings });
@@ -72,7 +75,7 @@ export class LogIndex {
     const identity = this.meta.get(IDENTITY);
     if (identity) return identity.equals(this.identity);
     if (this.streams.getKeysCount({ limit: 1 }) > 0) return false;
-    await this.meta.put(IDENTITY, this.identity);
+    await this.write([[this.meta, IDENTITY, this.identity]]);
     return true;
   }
 
@@ -136,18 +139,29 @@ export class LogIndex {
 
   /** Resolves when all of it is committed (not synced: the log is the truth, the index is rebuilt from it). */
   async flush(flush: IndexFlush): Promise<void> {
-    const puts: [Database<Buffer, Buffer>, Buffer, Buffer][] = [
+    const puts: Put[] = [
       [this.meta, FLUSHING_TO, double(flush.checkpoint)],
       [this.meta, NEXT_NO, double(flush.nextNo)],
     ];
     for (const row of flush.places) puts.push([this.places, placesKey(row.no, row.first), doubles(row.positions)]);
     for (const { name, row } of flush.streams) puts.push([this.streams, Buffer.from(name), encodeStreamRow(row)]);
     for (let at = 0; at < puts.length; at += TRANSACTION_ROWS_MAX) {
-      await this.root.batch(() => {
-        for (const [database, key, value] of puts.slice(at, at + TRANSACTION_ROWS_MAX)) void database.put(key, value);
-      });
+      await this.write(puts.slice(at, at + TRANSACTION_ROWS_MAX));
     }
-    await this.meta.put(CHECKPOINT, double(flush.checkpoint));
+    await this.write([[this.meta, CHECKPOINT, double(flush.checkpoint)]]);
+  }
+
+  /** One transaction. Always a batch: the promise of a put by itself never settles where the disk is full. */
+  private async write(puts: readonly Put[]): Promise<void> {
+    try {
+      await this.root.batch(() => {
+        for (const [database, key, value] of puts) void database.put(key, value);
+      });
+    } catch (error) {
+      // Why the commit failed is a second promise, which is rejected too.
+      if (error instanceof Error && 'commitError' in error) Promise.resolve(error.commitError).catch(() => undefined);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

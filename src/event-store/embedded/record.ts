@@ -23,7 +23,7 @@ const FLAG_JSON = 2;
 const TWO_32 = 2 ** 32;
 
 /** The revision of `$streamDeleted`: int64's maximum, as EventStoreDB has it. */
-export const TOMBSTONE_REVISION = 2n ** 63n - 1n;
+const TOMBSTONE_REVISION = 2n ** 63n - 1n;
 /** The same inside, where revisions are numbers: above every real one. */
 export const TOMBSTONE = Number.POSITIVE_INFINITY;
 

@@ -2,7 +2,7 @@
  * Opening a log: finds its valid end, cuts a torn tail, and brings the index up to it. A torn tail is what a write that
  * was never acknowledged left behind; damage with a later group behind it is not that, and is refused by name.
  */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lmdbFileIsWhole } from '../../data-folder/lmdb-file.ts';
 import { CorruptLogError } from '../errors.ts';
@@ -16,12 +16,27 @@ import type { StreamTable } from './streams.ts';
 /** Positions gathered while catching up before they are written: bounds its memory. */
 const REPLAY_POSITIONS_MAX = 20_000;
 const READ_BYTES = 1024 * 1024;
+/** A new segment and a new index, before anything is in them. */
+const ROOM_BYTES = 128 * 1024;
 
 export interface RecoveryProgress {
   readonly phase: 'index-rebuild' | 'index-catch-up';
   /** Bytes of the log read so far, and to read. */
   readonly done: number;
   readonly total: number;
+}
+
+/**
+ * lmdb maps its lock file into memory, and on a full disk the first touch of that ends the process: this fails first.
+ * @throws an error with a `code`, ENOSPC
+ */
+export async function expectRoom(directory: string): Promise<void> {
+  const file = join(directory, 'room');
+  try {
+    await writeFile(file, Buffer.alloc(ROOM_BYTES));
+  } finally {
+    await rm(file, { force: true });
+  }
 }
 
 /** Opens the index, emptied first where it is torn, another log's, or ahead of this one. */

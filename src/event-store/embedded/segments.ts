@@ -34,7 +34,7 @@ interface Reader {
   users: number;
 }
 
-export function segmentName(base: number): string {
+function segmentName(base: number): string {
   return `${String(base).padStart(20, '0')}${SUFFIX}`;
 }
 
@@ -48,7 +48,7 @@ function encodeHeader(storageId: Buffer, base: number): Buffer {
   return header;
 }
 
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY);
   try {
     await handle.sync();

@@ -93,7 +93,12 @@ export class StreamMetadataStore {
     checkName(name);
     return this.withMetadata(name, (entry, _metadata, metadataWrite) => {
       const check = this.appender.check(entry, [], expected);
-      if (check instanceof Error) throw check;
+      if (check instanceof Error) {
+        return this.appender.stillTrue(entry).then(still => {
+          if (still) throw check;
+          return this.softDelete(name, expected);
+        });
+      }
       const { head } = entry.accepted;
       if (head < 0 && this.streams.open(metadataStream(name)).accepted.head < 0) {
         throw new WrongExpectedRevisionError(name, expected, -1n);

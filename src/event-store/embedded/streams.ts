@@ -66,7 +66,7 @@ export class StreamTable {
   private readonly index: LogIndex;
   private readonly halfMax: number;
   private young = new Map<string, StreamEntry>();
-  /** The young half is full at so many entries: those that must stay do not count, or each new one would age it. */
+  /** The young half is full at so many entries. Those that had to stay double it, or they would be moved ever again. */
   private youngMax: number;
   private old = new Map<string, StreamEntry>();
   private nextNo: number;
@@ -120,7 +120,7 @@ export class StreamTable {
     this.old = this.young;
     this.young = new Map();
     for (const entry of dropped.values()) if (!entry.evictable) this.young.set(entry.name, entry);
-    this.youngMax = this.young.size + this.halfMax;
+    this.youngMax = this.young.size + Math.max(this.halfMax, this.young.size);
   }
 
   recordDurable(entry: StreamEntry, revision: number, position: number): void {
