@@ -12,7 +12,14 @@ import { Durability } from './embedded/durability.ts';
 import { LogReader } from './embedded/log-reader.ts';
 import { LogWriter } from './embedded/log-writer.ts';
 import { RecentIds } from './embedded/recent-ids.ts';
-import { catchUpIndex, expectRoom, findEnd, openIndex, type RecoveryProgress } from './embedded/recovery.ts';
+import {
+  catchUpIndex,
+  expectRoom,
+  findEnd,
+  openIndex,
+  refuseLostSegments,
+  type RecoveryProgress,
+} from './embedded/recovery.ts';
 import { SegmentFiles } from './embedded/segments.ts';
 import { StreamMetadataStore } from './embedded/stream-metadata.ts';
 import { StreamReads } from './embedded/stream-reads.ts';
@@ -94,9 +101,11 @@ async function openParts(
   const settings: Settings = { ...EMBEDDED_DEFAULTS, now: Date.now, ...options };
   await mkdir(options.directory, { recursive: true });
   await expectRoom(options.directory);
-  const files = await SegmentFiles.open(join(options.directory, 'segments'));
+  const [segmentFolder, indexFolder] = [join(options.directory, 'segments'), join(options.directory, 'index')];
+  await refuseLostSegments(segmentFolder, indexFolder);
+  const files = await SegmentFiles.open(segmentFolder);
   opened.push(files);
-  const index = await openIndex(join(options.directory, 'index'), files);
+  const index = await openIndex(indexFolder, files);
   opened.push(index);
   const checkpoint = index.checkpoint;
   await findEnd(files, checkpoint, RECORD_BYTES_MAX);

@@ -266,3 +266,29 @@ describe('a folder that is not the log as it was', () => {
     expect(await wholeLog(again)).toEqual(events.map(nameOf));
   });
 });
+
+describe('segments that are gone', () => {
+  it('are never taken for a new log while the index speaks of events', async () => {
+    const { store, directory } = await segmentedLog();
+    await store.close();
+    const segments = join(directory, 'segments');
+    await rm(segments, { recursive: true });
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const refused = await failure(openEmbeddedEventStore({ directory }));
+      expect(refused).toBeInstanceOf(CorruptLogError);
+      expect(refused).toMatchObject({ file: segments });
+      expect(await segmentFiles(directory)).toEqual([]);
+    }
+    const index = join(directory, 'index', 'data.mdb');
+    await truncate(index, (await stat(index)).size >> 1);
+    expect(await failure(openEmbeddedEventStore({ directory }))).toBeInstanceOf(CorruptLogError);
+  });
+
+  it('are no loss where the log never had an event', async () => {
+    const { store, directory } = await openLog();
+    await store.close();
+    await rm(join(directory, 'segments'), { recursive: true });
+    const { store: again } = await openLog({ directory });
+    expect(await wholeLog(again)).toEqual([]);
+  });
+});

@@ -2,13 +2,14 @@
  * Opening a log: finds its valid end, cuts a torn tail, and brings the index up to it. A torn tail is what a write that
  * was never acknowledged left behind; damage with a later group behind it is not that, and is refused by name.
  */
+import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lmdbFileIsWhole } from '../../data-folder/lmdb-file.ts';
 import { CorruptLogError } from '../errors.ts';
 import { LogIndex } from './log-index.ts';
 import { recordAt, RECORD_HEADER_BYTES, type LogRecord } from './record.ts';
-import { SEGMENT_HEADER_BYTES, type Segment, type SegmentFiles } from './segments.ts';
+import { SEGMENT_HEADER_BYTES, SegmentFiles, type Segment } from './segments.ts';
 import { decodeMetadata, describedStream, isMetadataStream, limitsOf, METADATA_TYPE } from './stream-limits.ts';
 import type { LogReader } from './log-reader.ts';
 import type { StreamTable } from './streams.ts';
@@ -36,6 +37,37 @@ export async function expectRoom(directory: string): Promise<void> {
     await writeFile(file, Buffer.alloc(ROOM_BYTES));
   } finally {
     await rm(file, { force: true });
+  }
+}
+
+/**
+ * Segments are made before their index, so an index that stands alone is of a log whose segments are gone. A new log
+ * would quietly take its place.
+ * @throws CorruptLogError where such an index had events, or cannot be asked
+ */
+export async function refuseLostSegments(segments: string, index: string): Promise<void> {
+  const file = join(index, 'data.mdb');
+  if (!(await SegmentFiles.isEmpty(segments)) || !existsSync(file)) return;
+  if (lmdbFileIsWhole(file) && (await reachOf(index)) <= SEGMENT_HEADER_BYTES) return;
+  throw new CorruptLogError(
+    segments,
+    0,
+    'it has no segment, though the index beside it is of a log that had events. Put the segments back from a backup; ' +
+      'to begin a new log, name an empty data folder',
+  );
+}
+
+async function reachOf(directory: string): Promise<number> {
+  let index: LogIndex;
+  try {
+    index = new LogIndex(directory, Buffer.alloc(0));
+  } catch {
+    return Infinity;
+  }
+  try {
+    return index.reachesTo;
+  } finally {
+    await index.close();
   }
 }
 

@@ -70,6 +70,12 @@ export class SegmentFiles {
     this.segments = segments;
   }
 
+  /** Whether opening the folder would begin a new log. */
+  static async isEmpty(directory: string): Promise<boolean> {
+    await mkdir(directory, { recursive: true });
+    return (await namesIn(directory)).length === 0;
+  }
+
   /**
    * Opens what is there, or makes the first segment of a new log. Sizes are those of the files: the caller finds the
    * valid end of the last one.
@@ -77,7 +83,7 @@ export class SegmentFiles {
    */
   static async open(directory: string): Promise<SegmentFiles> {
     await mkdir(directory, { recursive: true });
-    const names = (await readdir(directory)).filter(name => !name.endsWith('.new')).sort();
+    const names = await namesIn(directory);
     const foreign = names.find(name => !NAME_PATTERN.test(name));
     if (foreign !== undefined) {
       throw new CorruptLogError(
@@ -211,6 +217,11 @@ export class SegmentFiles {
     for (const reader of this.readers.values()) if (reader.users === 0) await closeReader(reader);
     this.readers.clear();
   }
+}
+
+/** In the order of the log; a segment that was never finished is none. */
+async function namesIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter(name => !name.endsWith('.new')).sort();
 }
 
 async function closeReader(reader: Reader): Promise<void> {
