@@ -7,9 +7,16 @@ export const CLOSE = {
   tokenExpired: { code: 4005, reason: 'token expired' },
   rateLimited: { code: 4006, reason: 'rate limited' },
   badRequest: { code: 4500, reason: 'bad request' },
-  unauthorized: { code: 4501, reason: 'unauthorized' },
   forbidden: { code: 4503, reason: 'forbidden' },
   version: { code: 4506, reason: 'version' },
-} as const;
+} as const satisfies Record<string, Close>;
 
-export type Close = (typeof CLOSE)[keyof typeof CLOSE];
+export interface Close {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** `why` is short and of ours: a reason is read by people at the other end, and holds nothing of a token. */
+export function unauthorized(why: string): Close {
+  return { code: 4501, reason: `unauthorized: ${why}` };
+}

@@ -155,7 +155,7 @@ function openSession(context: GatewayContext, sessions: Set<Session>, socket: So
   if (!upgrade.protocols.includes(SUBPROTOCOL)) session.end(CLOSE.version);
   else if (sessions.size > context.limits.sockets) session.end(CLOSE.rateLimited);
   else if (token !== undefined) session.authenticate(token);
-  else if (upgrade.authorization !== undefined) session.end(CLOSE.unauthorized);
+  else if (upgrade.authorization !== undefined) session.endUnauthorized('Authorization is not Bearer');
   return session;
 }
 

@@ -11,11 +11,11 @@ import type { TokenVerdict } from '../auth/tokens.ts';
 import type { Claims } from '../domain/claims.ts';
 import { RequestError } from '../errors.ts';
 import { parseClientFrame, type ClientFrame, type ParsedFrame } from './client-frames.ts';
-import { CLOSE, type Close } from './close-codes.ts';
+import { CLOSE, unauthorized, type Close } from './close-codes.ts';
 import type { GatewayContext } from './context.ts';
 import { faultOf } from './faults.ts';
 import { Outbox } from './outbox.ts';
-import { errorFrame, nackFrame } from './server-frames.ts';
+import { errorFrame, nackFrame, type ServerFrame } from './server-frames.ts';
 import { SessionRooms } from './session-rooms.ts';
 import { SessionSends } from './session-sends.ts';
 import type { Socket, SocketHandlers } from './sockets.ts';
@@ -87,7 +87,8 @@ export class Session implements SocketHandlers {
     const { state } = this;
     if (state.kind !== 'authenticating') return;
     if (verdict.kind !== 'valid') {
-      this.end(verdict.kind === 'expired' ? CLOSE.tokenExpired : CLOSE.unauthorized);
+      if (verdict.kind === 'expired') this.end(CLOSE.tokenExpired);
+      else this.endUnauthorized('token', verdict.message);
       return;
     }
     const { claims } = verdict;
@@ -130,7 +131,7 @@ export class Session implements SocketHandlers {
         const parsed = parseClientFrame(text);
         if (parsed.kind === 'frame' && parsed.frame.op === 'auth')
           this.authenticate(parsed.frame.token, parsed.frame.ref);
-        else this.end(CLOSE.unauthorized);
+        else this.endUnauthorized('the first frame was not auth');
         return;
       }
       case 'authenticating': {
@@ -152,9 +153,10 @@ export class Session implements SocketHandlers {
   private serve(parsed: ParsedFrame, sends: SessionSends): void {
     if (parsed.kind === 'bad')
       this.badFrame({ code: 'bad-request', message: parsed.message, path: parsed.path }, parsed.ref);
-    else if (parsed.kind === 'bad-send')
-      this.outbox.answer(nackFrame({ code: 'bad-request', message: parsed.message, path: parsed.path }, parsed));
-    else if (parsed.frame.op === 'send') sends.send(parsed.frame);
+    else if (parsed.kind === 'bad-send') {
+      const fault = { code: 'bad-request', message: parsed.message, path: parsed.path } as const;
+      this.countBadFrame(nackFrame(fault, parsed));
+    } else if (parsed.frame.op === 'send') sends.send(parsed.frame);
     else if (parsed.frame.op === 'auth')
       this.badFrame(
         { code: 'bad-request', message: 'Already authenticated; use refresh.', path: 'op' },
@@ -163,11 +165,15 @@ export class Session implements SocketHandlers {
     else this.request(parsed.frame);
   }
 
-  /** What the frame is answered is the frame's; what is counted is the session's. */
   private badFrame(
     fault: { code: 'bad-request' | 'too-large'; message: string; path?: string | undefined },
     ref?: string,
   ): void {
+    this.countBadFrame(errorFrame(fault, { ref }));
+  }
+
+  /** What the frame is answered is the frame's; what is counted is the session's. */
+  private countBadFrame(answer: ServerFrame): void {
     const now = this.context.clock.now();
     if (now - this.badFramesSince >= 60_000) {
       this.badFrames = 0;
@@ -175,7 +181,7 @@ export class Session implements SocketHandlers {
     }
     this.badFrames += 1;
     this.context.counters.badFrames += 1;
-    this.outbox.answer(errorFrame(fault, { ref }));
+    this.outbox.answer(answer);
     if (this.badFrames >= this.context.limits.badFramesPerMinute) this.end(CLOSE.badRequest);
   }
 
@@ -278,8 +284,9 @@ export class Session implements SocketHandlers {
     const { limits } = this.context;
     if (this.state.kind === 'closed') return;
     if (this.state.kind === 'open' && now >= this.claims.expiresAt) this.end(CLOSE.tokenExpired);
-    else if (this.state.kind === 'open' && this.context.isRevoked(this.claims)) this.end(CLOSE.unauthorized);
-    else if (this.state.kind !== 'open' && now - this.openedAt >= limits.authenticateMs) this.end(CLOSE.unauthorized);
+    else if (this.state.kind === 'open' && this.context.isRevoked(this.claims)) this.endUnauthorized('revoked');
+    else if (this.state.kind !== 'open' && now - this.openedAt >= limits.authenticateMs)
+      this.endUnauthorized(`no auth within ${limits.authenticateMs / 1_000} s`);
     else if (this.outbox.isStalled(now)) this.end(CLOSE.tooSlow);
     // While bytes are queued a ping waits behind them, and the bound on a stall is what counts.
     else if (this.outbox.queuedBytes() === 0 && now - this.heardAt >= limits.silenceMs) this.end(CLOSE.noHeartbeat);
@@ -300,6 +307,12 @@ export class Session implements SocketHandlers {
     if (this.state.kind === 'closed') return;
     this.context.logger.error('a session failed', { error, session: this.id });
     this.end(CLOSE.serverError);
+  }
+
+  /** The client is told `why`; the log gets `detail` as well, which is a verdict's own words and never a token's. */
+  endUnauthorized(why: string, detail?: string): void {
+    this.context.logger.info('a socket was not authorized', { session: this.id, why, detail });
+    this.end(unauthorized(why));
   }
 
   end({ code, reason }: Close): void {

@@ -14,7 +14,7 @@ describe('claims that are revoked', () => {
     expect(one.closedWith).toBeUndefined();
     revoked.add('1');
     await fixture.time.advance(5_000);
-    expect(one.closedWith).toBe(4501);
+    expect([one.closedWith, one.closedBecause]).toEqual([4501, 'unauthorized: revoked']);
     expect(other.closedWith).toBeUndefined();
     expect(person.closedWith).toBeUndefined();
     await fixture.gateway.close();

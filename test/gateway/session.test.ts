@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createGatewayFixture, LOG } from '../support/gateway-fixture.ts';
 import { turns, until } from '../support/fake-time.ts';
+import { silentLogger } from '../../src/telemetry/logger.ts';
 
 describe('authentication', () => {
   test('a token in the header is answered with hello, which names user, log and limits', async () => {
@@ -38,14 +39,14 @@ describe('authentication', () => {
     await time.advance(9_000);
     expect(pair.closedWith).toBeUndefined();
     await time.advance(1_000);
-    expect(pair.closedWith).toBe(4501);
+    expect([pair.closedWith, pair.closedBecause]).toEqual([4501, 'unauthorized: no auth within 10 s']);
   });
 
   test('a first frame that is not auth closes with 4501', async () => {
     const { sockets } = await createGatewayFixture();
     const pair = sockets.connect({});
     pair.say({ op: 'subscribe', room: 'conversation:1' });
-    expect(pair.closedWith).toBe(4501);
+    expect([pair.closedWith, pair.closedBecause]).toEqual([4501, 'unauthorized: the first frame was not auth']);
     expect(pair.frames).toEqual([]);
   });
 
@@ -56,7 +57,22 @@ describe('authentication', () => {
     const basic = sockets.connect({ authorization: 'Basic YTpi' });
     await turns(2);
     expect([bad.closedWith, expired.closedWith, basic.closedWith]).toEqual([4501, 4005, 4501]);
+    expect([bad.closedBecause, basic.closedBecause]).toEqual([
+      'unauthorized: token',
+      'unauthorized: Authorization is not Bearer',
+    ]);
     expect([...bad.frames, ...expired.frames, ...basic.frames]).toEqual([]);
+  });
+
+  test('what is wrong with a token is logged, and nothing of the token', async () => {
+    const lines: unknown[] = [];
+    const info = (message: string, fields?: object) => lines.push({ message, ...fields });
+    const { sockets } = await createGatewayFixture({ logger: { ...silentLogger, info } });
+    sockets.connect({ authorization: 'Bearer nonsense' });
+    await turns(2);
+    expect(lines).toEqual([
+      { message: 'a socket was not authorized', session: 'session-1', why: 'token', detail: 'not a token' },
+    ]);
   });
 
   test('another subprotocol, or none, closes with 4506', async () => {
@@ -219,6 +235,14 @@ describe('bad frames', () => {
       await time.advance(4_000);
     }
     expect([slow.closedWith, other.closedWith]).toEqual([undefined, undefined]);
+  });
+
+  test('a malformed send counts as well, and is still nacked', async () => {
+    const { connect } = await createGatewayFixture();
+    const ann = await connect();
+    for (let i = 0; i < 20; i++) ann.say({ op: 'send', id: `m${i}`, command: 7, data: {} });
+    expect(ann.of('nack')).toHaveLength(20);
+    expect(ann.closedWith).toBe(4500);
   });
 
   test('more requests than allowed a second are rate-limited, and typing is then shed in silence', async () => {

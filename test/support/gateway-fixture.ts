@@ -47,7 +47,7 @@ export interface GatewayFixture {
 
 export async function createGatewayFixture(
   options: Partial<
-    Pick<GatewayOptions, 'store' | 'limits' | 'commands' | 'serializer' | 'log' | 'random' | 'isRevoked'>
+    Pick<GatewayOptions, 'store' | 'limits' | 'commands' | 'serializer' | 'log' | 'random' | 'isRevoked' | 'logger'>
   > & {
     time?: FakeTime;
   } = {},
@@ -70,7 +70,7 @@ export async function createGatewayFixture(
     log: options.log ?? LOG,
     clock: time,
     timers: time,
-    logger: silentLogger,
+    logger: options.logger ?? silentLogger,
     newId: () => `session-${++ids}`,
     random: options.random ?? (() => 0.5),
     limits: options.limits ?? {},

@@ -18,6 +18,7 @@ export class SocketPair implements Socket {
   readonly frames: ServerFrame[] = [];
   /** Set once the server's end is closed. */
   closedWith: number | undefined;
+  closedBecause: string | undefined;
   pings = 0;
   stalled = false;
   /** The most that was ever queued. */
@@ -53,9 +54,10 @@ export class SocketPair implements Socket {
     this.pings += 1;
   }
 
-  end(code: number): void {
+  end(code: number, reason: string): void {
     if (this.closing !== undefined || this.closedWith !== undefined) return;
     this.closing = code;
+    this.closedBecause = reason;
     if (this.queue.length === 0) this.closedWith = code;
     this.handlers?.closed(code);
     this.handlers = undefined;
