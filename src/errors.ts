@@ -22,16 +22,19 @@ export class RequestError extends Error {
   readonly retryAfterMs: number | undefined;
   /** A finer code, of a rejection: `not-the-author`. */
   readonly reason: string | undefined;
+  /** As the table says of the code, unless this very case is known better. */
+  readonly retryable: boolean;
   constructor(
     code: ErrorCode,
     message: string,
-    more: { path?: string; retryAfterMs?: number; reason?: string; cause?: unknown } = {},
+    more: { path?: string; retryAfterMs?: number; reason?: string; retryable?: boolean; cause?: unknown } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.path = more.path;
     this.retryAfterMs = more.retryAfterMs;
     this.reason = more.reason;
+    this.retryable = more.retryable ?? ERROR_CODES[code].retryable;
   }
 }
 

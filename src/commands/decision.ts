@@ -72,7 +72,8 @@ export function decideOn<Command extends DomainEvent, Event extends DomainEvent,
   const { command, actor, imported, expectedRevision } = request;
   if (expectedRevision !== undefined && !holds(expectedRevision, folded)) {
     const message = `The ${category} is at revision ${folded.revision}, expected ${expectedRevision}.`;
-    return { kind: 'refused', error: new RequestError('revision-conflict', message) };
+    // The caller's own revision does not come true by waiting: only another one can hold.
+    return { kind: 'refused', error: new RequestError('revision-conflict', message, { retryable: false }) };
   }
   if (imported !== undefined && imported.at < folded.at) {
     const last = new Date(folded.at).toISOString();

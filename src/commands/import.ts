@@ -5,7 +5,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { Rejection } from '../domain/decider.ts';
-import { ERROR_CODES, RequestError, UnavailableError } from '../errors.ts';
+import { RequestError, UnavailableError } from '../errors.ts';
 import type { ImportLine } from '../schemas/import-line.ts';
 import type { CommandAck, ConversationCommands } from './commands.ts';
 import type { TenantKeys } from './derived-ids.ts';
@@ -218,7 +218,7 @@ class RunningImport {
 }
 
 function mayComeRight(error: unknown): boolean {
-  return error instanceof UnavailableError || (error instanceof RequestError && ERROR_CODES[error.code].retryable);
+  return error instanceof UnavailableError || (error instanceof RequestError && error.retryable);
 }
 
 /** Somebody started the conversation in between, or another import did, for whoever opens it there: it is started. */

@@ -7,8 +7,8 @@ import type { Fault } from './server-frames.ts';
 export function faultOf(error: unknown): Fault {
   if (error instanceof Rejection) return { code: 'rejected', reason: error.code, message: error.message };
   if (error instanceof RequestError) {
-    const { code, message, path, reason, retryAfterMs } = error;
-    return { code, message, path, reason, retryAfterMs };
+    const { code, message, path, reason, retryable, retryAfterMs } = error;
+    return { code, message, path, reason, retryable, retryAfterMs };
   }
   if (error instanceof ConcurrencyError) return { code: 'revision-conflict', message: error.message };
   if (error instanceof UnavailableError)

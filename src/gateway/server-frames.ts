@@ -101,6 +101,8 @@ export interface Fault {
   readonly message: string;
   readonly path?: string | undefined;
   readonly reason?: string | undefined;
+  /** Absent: as the table says of the code. */
+  readonly retryable?: boolean | undefined;
   readonly retryAfterMs?: number | undefined;
 }
 
@@ -109,8 +111,7 @@ export function errorFrame(
   fault: Fault,
   more: { readonly ref?: string | undefined; readonly room?: string | undefined } = {},
 ): ServerFrame {
-  const { code, message, path, reason, retryAfterMs } = fault;
-  const { retryable } = ERROR_CODES[code];
+  const { code, message, path, reason, retryAfterMs, retryable = ERROR_CODES[code].retryable } = fault;
   return { op: 'error', ref: more.ref, code, reason, message, path, room: more.room, retryable, retryAfterMs };
 }
 
@@ -118,8 +119,7 @@ export function nackFrame(
   fault: Fault,
   send: { readonly id: string; readonly room?: string | undefined; readonly ref?: string | undefined },
 ): ServerFrame {
-  const { code, message, path, reason, retryAfterMs } = fault;
-  const { retryable } = ERROR_CODES[code];
+  const { code, message, path, reason, retryAfterMs, retryable = ERROR_CODES[code].retryable } = fault;
   return {
     op: 'nack',
     ref: send.ref,

@@ -55,6 +55,7 @@ function problem(
   more: {
     readonly path?: string | undefined;
     readonly reason?: string | undefined;
+    readonly retryable?: boolean | undefined;
     readonly retryAfterMs?: number | undefined;
   } = {},
 ): Problem {
@@ -67,7 +68,7 @@ function problem(
     code,
     reason: more.reason,
     path: more.path,
-    retryable,
+    retryable: more.retryable ?? retryable,
     retryAfterMs: more.retryAfterMs,
   };
 }

@@ -123,9 +123,9 @@ describe('send', () => {
     post(ann, 'b', 'right', { expectedRevision: 0 });
     post(ann, 'c', 'not new', { expectedRevision: -1 });
     await answers(ann, 3);
-    expect(ann.of('nack').map(({ id, code }) => [id, code])).toEqual([
-      ['a', 'revision-conflict'],
-      ['c', 'revision-conflict'],
+    expect(ann.of('nack').map(({ id, code, retryable }) => [id, code, retryable])).toEqual([
+      ['a', 'revision-conflict', false],
+      ['c', 'revision-conflict', false],
     ]);
     expect(ann.last('ack')).toMatchObject({ id: 'b', first: 1 });
   });

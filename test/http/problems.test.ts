@@ -22,6 +22,11 @@ describe('problem details', () => {
     expect(problem.type).toBe(`urn:verbatim:problem:${code}`);
   });
 
+  it('say what is known of this case before what the table says of its code', () => {
+    const problem = problemOf(new RequestError('revision-conflict', 'at 3, expected 2', { retryable: false }));
+    expect(problem).toMatchObject({ status: 409, code: 'revision-conflict', retryable: false });
+  });
+
   it('of a rejection give its rule, of a dependency that is down that a retry helps', () => {
     expect(problemOf(new Rejection('not-the-author', 'no'))).toMatchObject({
       status: 422,
