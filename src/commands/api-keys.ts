@@ -2,6 +2,7 @@
  * API keys of a tenant: made, listed, revoked. A key's secret is shown in the answer that makes it and kept nowhere;
  * a repeat of the request finds its key, and not the secret.
  */
+import { randomUUID } from 'node:crypto';
 import { formatApiKey, hashOfSecret, newApiKeySecret } from '../auth/api-keys.ts';
 import type { Actor } from '../domain/decider.ts';
 import type { ApiKeyRole } from '../domain/tenant/events.ts';
@@ -45,9 +46,16 @@ export interface ApiKeysOptions {
   /** A tenant's keys have changed on this node. */
   readonly onChanged: (tenant: string, revoked?: string) => void;
   readonly newSecret?: () => string;
+  /** A new id each call. */
+  readonly newCommandId?: () => string;
 }
 
-export function createApiKeys({ commands, onChanged, newSecret = newApiKeySecret }: ApiKeysOptions): ApiKeys {
+export function createApiKeys({
+  commands,
+  onChanged,
+  newSecret = newApiKeySecret,
+  newCommandId = randomUUID,
+}: ApiKeysOptions): ApiKeys {
   const keysOf = async (tenant: string) => (await commands.load(tenant, TENANT_STREAM_ID)).state.apiKeys;
   return {
     async create({ commandId, name, role, ...request }) {
@@ -73,7 +81,8 @@ export function createApiKeys({ commands, onChanged, newSecret = newApiKeySecret
       const { tenant } = request;
       if (!(await keysOf(tenant)).has(keyId)) throw unknownKey();
       const command = { type: 'RevokeApiKey', data: { keyId } } as const;
-      await commands.handle({ ...request, command, commandId: `revoke.${keyId}`, id: TENANT_STREAM_ID }).catch(repeat);
+      // Never a derived id: whoever used it before would keep the key in force. A repeat changes nothing anyway.
+      await commands.handle({ ...request, command, commandId: newCommandId(), id: TENANT_STREAM_ID });
       onChanged(tenant, keyId);
       const revoked = (await keysOf(tenant)).get(keyId);
       if (revoked === undefined) throw unknownKey();
@@ -87,11 +96,6 @@ function repeated(known: ApiKey, asked: { readonly name: string; readonly role: 
   if (known.name !== asked.name || known.role !== asked.role)
     throw new RequestError('idempotency-mismatch', 'This id was used before, for another key.');
   return { ...known, key: undefined };
-}
-
-/** The digest of a command is also of who asks: for a second one who revokes the same key, it is done. */
-function repeat(error: unknown): void {
-  if (!(error instanceof RequestError) || error.code !== 'idempotency-mismatch') throw error;
 }
 
 function unknownKey(): RequestError {

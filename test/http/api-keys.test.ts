@@ -89,6 +89,23 @@ describe('an API key', () => {
     expect((await list()).json.keys).toHaveLength(1);
   });
 
+  it('is revoked in the log whatever command ids others have used before', async () => {
+    const { json } = await create({ name: 'CRM', role: 'service' });
+    const keyId = String(json.keyId);
+    const squatted = await ask(`${running.url}/v1/subjects/nobody/erasure`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await service({ sub: 'boss', role: 'supervisor' })}`,
+        'content-type': 'application/json',
+        'idempotency-key': `revoke.${keyId}`,
+      },
+      body: JSON.stringify({ reason: 'none' }),
+    });
+    expect(squatted.status).toBe(200);
+    expect((await revoke(keyId)).json).toMatchObject({ keyId, revokedAt: expect.any(String) as string });
+    expect((await list()).json.keys).toMatchObject([{ keyId, revokedAt: expect.any(String) as string }]);
+  });
+
   it('with a letter changed, of another tenant or made up, is refused in the same words', async () => {
     const { json } = await create({ name: 'CRM', role: 'service' });
     const key = String(json.key);
