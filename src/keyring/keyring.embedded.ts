@@ -69,6 +69,8 @@ class EmbeddedKeyring implements Keyring {
   private readonly files: KeyringFiles;
   private generation: number;
   private environment: Environment;
+  /** Generations that were replaced, and are not wiped yet. */
+  private readonly leftBehind = new Set<number>();
   /** Writes take turns. */
   private turn: Promise<unknown> = Promise.resolve();
   private making: Gathering<ReadonlyMap<string, SubjectKey>> | undefined;
@@ -162,6 +164,8 @@ class EmbeddedKeyring implements Keyring {
   }
 
   private async makeNow(names: readonly string[]): Promise<ReadonlyMap<string, SubjectKey>> {
+    // A rewrite that failed may have left a next generation, which counts at the next opening: no key is put into this one.
+    if (this.isToReplace()) await this.replaceFile();
     const keys = new Map<string, SubjectKey>();
     const rows: [string, Buffer][] = [];
     for (const name of names) {
@@ -177,7 +181,10 @@ class EmbeddedKeyring implements Keyring {
   private async destroyNow(names: readonly string[]): Promise<void> {
     const present = names.filter(name => this.read(name) !== 'erased');
     // A rewrite that failed before is made up for.
-    if (present.length === 0 && !this.isToReplace()) return;
+    if (present.length === 0 && !this.isToReplace()) {
+      await this.wipeLeftBehind();
+      return;
+    }
     const noted = Buffer.alloc(8);
     noted.writeDoubleLE(this.generation, 0);
     // First: rows that are gone must never be without the note.
@@ -204,8 +211,16 @@ class EmbeddedKeyring implements Keyring {
     const replaced = { environment: this.environment, generation: this.generation };
     this.environment = openEnvironment(this.files.path(next));
     this.generation = next;
+    this.leftBehind.add(replaced.generation);
     await replaced.environment.root.close();
-    await this.files.wipe(replaced.generation);
+    await this.wipeLeftBehind();
+  }
+
+  private async wipeLeftBehind(): Promise<void> {
+    for (const generation of this.leftBehind) {
+      await this.files.wipe(generation);
+      this.leftBehind.delete(generation);
+    }
   }
 }
 

@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { KeyCache } from '../../src/keyring/key-cache.ts';
 import { openEmbeddedKeyring } from '../../src/keyring/keyring.embedded.ts';
-import { KeyringDamagedError, KeyringMissingError } from '../../src/keyring/keyring-files.ts';
+import { KeyringDamagedError, KeyringFiles, KeyringMissingError } from '../../src/keyring/keyring-files.ts';
 import type { Keyring, SubjectKey } from '../../src/keyring/keyring.ts';
 import { MemoryKeyring } from '../support/memory-keyring.ts';
 import { specifyKeyring } from './keyring-contract.ts';
@@ -58,6 +58,44 @@ describe('The embedded keyring', () => {
     expect(await filesWith(directory, keys[0] ?? Buffer.alloc(0))).toEqual([]);
     expect((await readdir(directory)).filter(name => name.endsWith('.mdb'))).toHaveLength(1);
     await keyring.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it('has no destroyed key left once a destruction is asked for again whose last step failed', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+    const keyring = await openEmbeddedKeyring({ directory, mayBegin: true });
+    const ann = { tenant: 'acme', subject: 'ann' };
+    const [key] = (await keyring.obtain([ann])) as [Uint8Array];
+    const wipe = vi.spyOn(KeyringFiles.prototype, 'wipe').mockRejectedValueOnce(new Error('EIO'));
+    await expect(keyring.destroy([ann])).rejects.toThrow('EIO');
+    wipe.mockRestore();
+    expect(await filesWith(directory, key)).toHaveLength(1);
+    await keyring.destroy([ann]);
+    expect(await filesWith(directory, key)).toEqual([]);
+    await keyring.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it('keeps every key it gave out after a rewrite that failed when its file already had its name', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+    const keyring = await openEmbeddedKeyring({ directory, mayBegin: true });
+    const [ann, bob] = ['ann', 'bob'].map(subject => ({ tenant: 'acme', subject })) as [Sub, Sub];
+    await keyring.obtain([ann]);
+    const { publish } = KeyringFiles.prototype;
+    const failing = vi.spyOn(KeyringFiles.prototype, 'publish').mockImplementationOnce(async function (
+      this: KeyringFiles,
+      generation,
+    ) {
+      await publish.call(this, generation);
+      throw new Error('EIO');
+    });
+    await expect(keyring.destroy([ann])).rejects.toThrow('EIO');
+    failing.mockRestore();
+    const [given] = await keyring.obtain([bob]);
+    await keyring.close();
+    const reopened = await openEmbeddedKeyring({ directory, mayBegin: false });
+    expect(await reopened.find([ann, bob])).toEqual(['erased', given]);
+    await reopened.close();
     await rm(directory, { recursive: true });
   });
 
