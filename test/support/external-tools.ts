@@ -1,11 +1,11 @@
 /**
- * Tools from outside that some tests drive: a Python with `websockets`, and a Chromium. Each is looked for once a
+ * Tools from outside that some tests drive: a Python with `websockets`, Schemathesis, and a Chromium. Each is looked for once a
  * process. A test whose tool is absent is skipped and the end of the run says so loudly; with REQUIRE_EXTERNALS=1 (as in
  * CI) an absent tool is an error instead, so that a skip there cannot pass for a check.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export type ExternalTool =
   | { readonly found: true; readonly path: string; readonly version: string }
@@ -29,6 +29,15 @@ export function findPython(): ExternalTool {
     return { found: true, path, version: `Python ${python}, websockets ${websockets}` };
   }
   return absent('Python with websockets', refusals);
+}
+
+/** Beside PYTHON, else in the checkout's .venv. */
+export function findSchemathesis(): ExternalTool {
+  const { PYTHON } = process.env;
+  const path = join(PYTHON ? dirname(PYTHON) : join(REPOSITORY, '.venv', 'bin'), 'schemathesis');
+  if (!existsSync(path)) return absent('Schemathesis', [`${path}: no such file`]);
+  const probe = run(path, ['--version']);
+  return probe.ok ? { found: true, path, version: probe.output } : absent('Schemathesis', [`${path}: ${probe.why}`]);
 }
 
 /** CHROMIUM, else Debian's place for it. */
