@@ -11,6 +11,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { Role } from '../domain/decider.ts';
 import { TENANT_PATTERN } from '../domain/stream-name.ts';
 import { UnavailableError } from '../errors.ts';
+import { personId } from '../schemas/text.ts';
 
 /** HS256 wants a key of at least the hash's own size (RFC 7518, section 3.2). */
 export const TOKEN_SECRET_BYTES_MIN = 32;
@@ -23,7 +24,7 @@ const EXPIRY_S_MAX = 8_640_000_000_000;
 const ROLES = ['visitor', 'agent', 'supervisor', 'auditor', 'bot', 'service'] as const satisfies readonly Role[];
 
 const claimsSchema = z.object({
-  sub: z.string().min(1).max(200),
+  sub: personId,
   tenant: z
     .string()
     .regex(TENANT_PATTERN)

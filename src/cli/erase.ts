@@ -73,7 +73,7 @@ async function askServer(
   { tenant, subject, by, reason }: Asked,
 ): Promise<{ readonly duplicate: boolean }> {
   const token = await serviceToken(config, { tenant, sub: by, lifeMs: TOKEN_LIFE_MS });
-  const response = await fetch(new URL(`/v1/subjects/${subject}/erasure`, server), {
+  const response = await fetch(new URL(`/v1/subjects/${encodeURIComponent(subject)}/erasure`, server), {
     method: 'POST',
     headers: {
       authorization: `Bearer ${token}`,

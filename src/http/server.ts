@@ -81,8 +81,8 @@ export interface HttpServer {
   readonly app: FastifyInstance;
 }
 
-/** Longer than any id, percent-encoded or not. */
-const PATH_PARAMETER_UNITS_MAX = 512;
+/** Longer than any id, a person's among them, percent-encoded or not. */
+const PATH_PARAMETER_UNITS_MAX = 1_800;
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { logger, limits } = options;

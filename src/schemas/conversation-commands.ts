@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { ConversationCommand, ConversationCommandData } from '../domain/conversation/commands.ts';
 import { ATTRIBUTES_MAX } from '../domain/conversation/rejections.ts';
 import { RequestError } from '../errors.ts';
-import { opaqueId, seq, slug, textUpTo, wellFormed } from './text.ts';
+import { opaqueId, personId, seq, slug, textUpTo, wellFormed } from './text.ts';
 
 /** Of reasons, the comment of a rating, and why somebody was assigned. */
 const REASON_UNITS_MAX = 1_000;
@@ -36,7 +36,7 @@ const nothing = z.object({});
 export const conversationCommandSchemas = {
   StartConversation: z.object({
     channel: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, a letter first'),
-    visitor: opaqueId.optional(),
+    visitor: personId.optional(),
     topic: textUpTo(TOPIC_UNITS_MAX).optional(),
     attributes: attributes.optional(),
   }),

@@ -36,7 +36,7 @@ describe('verbatim erase', () => {
   });
 
   it('says what is wrong with what it was asked', async () => {
-    expect(await erase('no such id')).toMatchObject({
+    expect(await erase('')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--subject') as string,
     });
