@@ -15,10 +15,18 @@ const TOPIC_UNITS_MAX = 200;
 const ATTRIBUTE_UNITS_MAX = 1_000;
 const ATTACHMENTS_MAX = 10;
 
+const CONTENT_TYPE_UNITS_MAX = 127;
+/** A media type is stored unsealed, so it has no room for a text: another parameter, such as `name`, may be one. */
+const CONTENT_TYPE =
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*(; ?(charset|codecs)=[A-Za-z0-9._,-]+)?$/;
+
 const attachment = z.object({
   id: opaqueId,
   name: textUpTo(255),
-  contentType: z.string().max(127),
+  contentType: z
+    .string()
+    .max(CONTENT_TYPE_UNITS_MAX)
+    .regex(CONTENT_TYPE, 'must be a media type such as image/png, with no parameter but charset or codecs'),
   bytes: z.int().nonnegative(),
 });
 

@@ -58,3 +58,35 @@ describe('A personal field', () => {
     ]);
   });
 });
+
+const post = (contentType: string) =>
+  parseConversationCommand('PostMessage', {
+    text: '',
+    attachments: [{ id: 'a', name: 'a.png', contentType, bytes: 1 }],
+  });
+
+// It is stored unsealed, because it is no text of anybody.
+describe('the media type of an attachment', () => {
+  it.each([
+    'image/png',
+    'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+    'image/svg+xml',
+    'text/plain;charset=utf-8',
+    'text/plain; charset=UTF-8',
+    'audio/webm;codecs=opus',
+  ])('may be %s', contentType => {
+    expect(post(contentType)).toMatchObject({ data: { attachments: [{ contentType }] } });
+  });
+
+  it.each([
+    'Ann Smith, 12 High Street',
+    'text/plain; name="Ann Smith.txt"',
+    'image/',
+    '',
+    '\ud800/x',
+    `a/${'x'.repeat(126)}`,
+    'image/png\n',
+  ])('is not %j', contentType => {
+    expect(() => post(contentType)).toThrow(/contentType/);
+  });
+});
