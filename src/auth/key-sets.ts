@@ -4,14 +4,18 @@
  * made-up names do not become a storm of requests; a key that was withdrawn is trusted for `AGE_MAX_MS` at the most.
  */
 import { isIP } from 'node:net';
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose';
+import type { FetchImplementation } from 'jose';
 import { isLoopback } from '../config/loopback.ts';
+import type { Clock } from '../domain/clock.ts';
 import { UnavailableError } from '../errors.ts';
 import { createVerifier } from './tokens.ts';
 import type { TokenConditions, VerifyToken } from './tokens.ts';
 
 const COOLDOWN_MS = 30_000;
 const AGE_MAX_MS = 600_000;
+/** After an attempt to read the set that failed. */
+const FAILURE_PAUSE_MS = 1_000;
 const TIMEOUT_MS = 5_000;
 /** None of them works with a shared secret: a public key must never pass for one. */
 const ALGORITHMS = [
@@ -50,6 +54,7 @@ export async function openKeySet({
     cooldownDuration: cooldownMs,
     cacheMaxAge: AGE_MAX_MS,
     timeoutDuration: TIMEOUT_MS,
+    [customFetch]: pausedByFailure(conditions.clock),
   });
   await keys.reload().catch((error: unknown) => {
     throw unreadable(url, error);
@@ -61,9 +66,27 @@ export async function openKeySet({
       return await jwtVerify(token, keys, { ...options, algorithms: ALGORITHMS });
     } catch (error) {
       if (error instanceof errors.JOSEError && !SET_ERRORS.includes(error.code)) throw error;
-      throw unreadable(url, error);
+      // Where it is read from is nobody's business who sends a token; the log has the cause.
+      throw new UnavailableError('Tokens cannot be checked now.', { cause: unreadable(url, error) });
     }
   });
+}
+
+/** Made-up names must not become a storm of requests while the set cannot be read either. */
+function pausedByFailure(clock: Clock): FetchImplementation {
+  let failed: { readonly at: number; readonly error: unknown } | undefined;
+  return async (url, init) => {
+    if (failed !== undefined && clock.now() - failed.at < FAILURE_PAUSE_MS) throw failed.error;
+    try {
+      const response = await fetch(url, init);
+      if (response.status !== 200) throw new Error(`it answered ${response.status}`);
+      failed = undefined;
+      return response;
+    } catch (error) {
+      failed = { at: clock.now(), error };
+      throw error;
+    }
+  };
 }
 
 function unreadable(url: string, cause: unknown): UnavailableError {

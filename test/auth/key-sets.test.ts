@@ -110,6 +110,25 @@ describe('keys that rotate', () => {
     await expect(verify(await next.sign())).rejects.toBeInstanceOf(UnavailableError);
     expect((await verify(await one.sign())).kind).toBe('valid');
   });
+
+  it('that cannot be read are not asked for by every made-up name either, nor named to whom made it up', async () => {
+    keys = [(await signer('ES256', 'one')).publish];
+    const time = { now: NOW };
+    const verify = await openKeySet({ url, clock: { now: () => time.now }, cooldownMs: 0 });
+    answer = { status: 500 };
+    const madeUp = await (await signer('ES256', 'made-up')).sign();
+    for (let i = 0; i < 5; i += 1) {
+      const refusal: unknown = await verify(madeUp).catch((error: unknown) => error);
+      expect(refusal).toBeInstanceOf(UnavailableError);
+      expect((refusal as Error).message).not.toContain('127.0.0.1');
+      expect(String((refusal as Error).cause)).toContain(url);
+    }
+    expect(asked).toBe(2);
+    answer = { status: 200 };
+    time.now += 1_000;
+    expect((await verify(madeUp)).kind).toBe('invalid');
+    expect(asked).toBe(3);
+  });
 });
 
 describe('a server does not start', () => {
