@@ -12,6 +12,7 @@ import type { ApiKeyRole } from '../domain/tenant/events.ts';
 import { apiKeyName, apiKeyRole } from '../schemas/tenant-commands.ts';
 import { findServer, openFolder, serviceToken } from './data-folder-access.ts';
 import { CliFailure, EXIT_OK, EXIT_USAGE } from './failure.ts';
+import { refusalOf, whyOf } from './refusals.ts';
 import { parseTenant } from './token.ts';
 
 const ACTOR = 'verbatim-apikey';
@@ -119,12 +120,12 @@ function keysOverHttp(server: string, token: string): Keys {
     };
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     const response = await fetch(new URL(path, server), { ...init, headers, signal }).catch((error: unknown) => {
-      throw new CliFailure('unavailable', `Nothing answers at ${server} (${reasonOf(error)}).`);
+      throw new CliFailure('unavailable', `Nothing answers at ${server} (${whyOf(error)}).`);
     });
     const body: unknown = await response.json().catch(() => undefined);
     const answer = schema.safeParse(body);
     if (response.ok && answer.success) return answer.data;
-    throw refusal(server, response.status, body);
+    throw refusalOf(server, 'the request', response.status, body);
   };
   return {
     create: (name, role) =>
@@ -137,18 +138,4 @@ function keysOverHttp(server: string, token: string): Keys {
       await ask(listedKey, `/v1/api-keys/${encodeURIComponent(keyId)}`, { method: 'DELETE' });
     },
   };
-}
-
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? cause.message : message;
-}
-
-function refusal(server: string, status: number, body: unknown): CliFailure {
-  const problem = z.object({ code: z.string(), detail: z.string() }).safeParse(body);
-  if (!problem.success)
-    return new CliFailure('bad-answer', `${server} answered ${status}, and not as a Verbatim server does.`);
-  const { code, detail } = problem.data;
-  const hint = code === 'unauthorized' ? " Set JWT_SECRET to that server's, or name its data folder." : '';
-  return new CliFailure(code, `${server} refused: ${detail}${hint}`);
 }

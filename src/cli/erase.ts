@@ -9,6 +9,7 @@ import { ID_PATTERN } from '../domain/stream-name.ts';
 import { tenantCommandSchemas } from '../schemas/tenant-commands.ts';
 import { findServer, openFolder, serviceToken } from './data-folder-access.ts';
 import { CliFailure, EXIT_OK, EXIT_USAGE } from './failure.ts';
+import { refusalOf, whyOf } from './refusals.ts';
 import { parseTenant } from './token.ts';
 
 const TOKEN_LIFE_MS = 300_000;
@@ -65,7 +66,6 @@ async function eraseInFolder(config: LoadedConfig['config'], asked: Asked): Prom
 }
 
 const answerSchema = z.object({ duplicate: z.boolean() });
-const problemSchema = z.object({ code: z.string(), detail: z.string() });
 
 async function askServer(
   config: LoadedConfig['config'],
@@ -88,16 +88,5 @@ async function askServer(
   const body: unknown = await response.json().catch(() => undefined);
   const answer = answerSchema.safeParse(body);
   if (response.ok && answer.success) return answer.data;
-  const problem = problemSchema.safeParse(body);
-  if (!problem.success)
-    throw new CliFailure('bad-answer', `${server} answered ${response.status}, and not as a Verbatim server does.`);
-  const { code, detail } = problem.data;
-  const hint = code === 'unauthorized' ? " Set JWT_SECRET to that server's, or name its data folder." : '';
-  throw new CliFailure(code, `${server} refused the erasure: ${detail}${hint}`);
-}
-
-/** What fetch says is in its cause. */
-function whyOf(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error ? cause.message : message;
+  throw refusalOf(server, 'the erasure', response.status, body);
 }

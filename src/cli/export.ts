@@ -10,6 +10,7 @@ import type { Config } from '../config/settings.ts';
 import { ID_PATTERN } from '../domain/stream-name.ts';
 import { findServer, openFolder, serviceToken } from './data-folder-access.ts';
 import { CliFailure, EXIT_OK, EXIT_USAGE } from './failure.ts';
+import { refusalOf, whyOf } from './refusals.ts';
 import { parseTenant } from './token.ts';
 
 /** Long enough for any export. */
@@ -77,8 +78,6 @@ async function* exportFolder(config: Config, scope: ExportScope): AsyncGenerator
   }
 }
 
-const problemSchema = z.object({ code: z.string(), detail: z.string() });
-
 /** @throws CliFailure where the server refuses, or the answer is cut off: then what was written is not whole */
 async function* exportOverHttp(config: Config, server: string, scope: ExportScope): AsyncGenerator<Uint8Array> {
   const target = new URL('/v1/export', server);
@@ -90,26 +89,12 @@ async function* exportOverHttp(config: Config, server: string, scope: ExportScop
   const response = await fetch(target, { headers: { authorization: `Bearer ${token}` } }).catch((error: unknown) => {
     throw new CliFailure('unavailable', `${server} does not answer (${whyOf(error)}).`);
   });
-  if (!response.ok || response.body === null) throw await refusal(server, response);
+  if (!response.ok || response.body === null)
+    throw refusalOf(server, 'the export', response.status, await response.json().catch(() => undefined));
   try {
     yield* response.body as AsyncIterable<Uint8Array>;
   } catch (error) {
     const message = `${server} broke off (${whyOf(error)}): what was written is not the whole export. Run it again.`;
     throw new CliFailure('connection-lost', message);
   }
-}
-
-async function refusal(server: string, response: Response): Promise<CliFailure> {
-  const problem = problemSchema.safeParse(await response.json().catch(() => undefined));
-  if (!problem.success)
-    return new CliFailure('bad-answer', `${server} answered ${response.status}, and not as a Verbatim server does.`);
-  const { code, detail } = problem.data;
-  const hint = code === 'unauthorized' ? " Set JWT_SECRET to that server's, or name its data folder." : '';
-  return new CliFailure(code, `${server} refused the export: ${detail}${hint}`);
-}
-
-/** What fetch says is in its cause. */
-function whyOf(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error ? cause.message : message;
 }

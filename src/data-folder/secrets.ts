@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncPath } from './sync.ts';
 
 export type SecretName = 'jwt-secret' | 'root-secret';
 
@@ -57,17 +58,8 @@ export async function readOrMakeSecret(directory: string, name: SecretName): Pro
   } finally {
     await unlink(temporary);
   }
-  await syncDirectory(directory);
+  await syncPath(directory);
   const made = await readSecret(directory, name);
   if (made === undefined) throw new BadSecretFileError(`${path} vanished while it was made.`);
   return made;
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

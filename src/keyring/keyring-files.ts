@@ -5,6 +5,7 @@
  */
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncPath } from '../data-folder/sync.ts';
 
 const NAME = /^keys\.(\d{1,15})\.mdb$/;
 const WIPE_BYTES = 1_048_576;
@@ -55,7 +56,7 @@ export class KeyringFiles {
       const path = join(this.directory, name);
       if (path !== kept) await wipe(path);
     }
-    await syncFile(this.directory);
+    await syncPath(this.directory);
     return highest;
   }
 
@@ -66,20 +67,20 @@ export class KeyringFiles {
 
   /** Gives a written draft its name, durably. */
   async publish(generation: number): Promise<void> {
-    await syncFile(this.draft(generation));
+    await syncPath(this.draft(generation));
     await rename(this.draft(generation), this.path(generation));
-    await syncFile(this.directory);
+    await syncPath(this.directory);
   }
 
   async wipe(generation: number): Promise<void> {
     await wipe(this.path(generation));
     await wipe(`${this.path(generation)}-lock`);
-    await syncFile(this.directory);
+    await syncPath(this.directory);
   }
 
   /** Makes the names in the folder durable. */
   sync(): Promise<void> {
-    return syncFile(this.directory);
+    return syncPath(this.directory);
   }
 }
 
@@ -96,15 +97,6 @@ async function wipe(path: string): Promise<void> {
     await file.close();
   }
   await rm(path, { force: true });
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function ignoreMissing(error: unknown): undefined {

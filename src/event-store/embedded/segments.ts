@@ -6,11 +6,12 @@
  *   header: 'VERBATIM' | format u32 | zero u32 | storage id 16 bytes | base u64 | zero … | crc32 u32 of the 60 bytes before
  */
 import { randomBytes } from 'node:crypto';
-import { constants, fdatasync, read as readCallback } from 'node:fs';
+import { fdatasync, read as readCallback } from 'node:fs';
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CorruptLogError } from '../errors.ts';
+import { syncPath } from '../../data-folder/sync.ts';
 import { UnavailableError } from '../../errors.ts';
 import type { FileHandle } from 'node:fs/promises';
 
@@ -46,15 +47,6 @@ function encodeHeader(storageId: Buffer, base: number): Buffer {
   header.writeBigUInt64LE(BigInt(base), 32);
   header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
   return header;
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 export class SegmentFiles {
@@ -141,7 +133,7 @@ export class SegmentFiles {
       await handle.close();
     }
     await rename(`${file}.new`, file);
-    await syncDirectory(this.directory);
+    await syncPath(this.directory);
     const segment = { base, file, size: SEGMENT_HEADER_BYTES };
     this.segments.push(segment);
     return segment;
