@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { splitLines } from '../commands/import-lines.ts';
 import type { ImportResult } from '../commands/import.ts';
 import { CliFailure } from './failure.ts';
+import { refusalOf } from './refusals.ts';
 
 /** The server must answer something within it while results are awaited. */
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -24,7 +25,6 @@ const resultSchema = z.object({
   path: z.string().optional(),
   message: z.string().optional(),
 });
-const problemSchema = z.object({ code: z.string(), detail: z.string() });
 
 export interface ImportRequest {
   /** `http://host:port`. */
@@ -97,15 +97,14 @@ async function refusal(url: string, response: IncomingMessage): Promise<CliFailu
     body += chunk.toString();
     if (body.length > PROBLEM_BYTES_MAX) break;
   }
+  return refusalOf(url, 'the import', response.statusCode ?? 0, parsed(body));
+}
+
+function parsed(body: string): unknown {
   try {
-    const { code, detail } = problemSchema.parse(JSON.parse(body));
-    const hint = code === 'unauthorized' ? " Set JWT_SECRET to that server's, or name its data folder." : '';
-    return new CliFailure(code, `${url} refused the import: ${detail}${hint}`);
+    return JSON.parse(body);
   } catch {
-    return new CliFailure(
-      'bad-answer',
-      `${url} answered ${response.statusCode ?? 0}, and not as a Verbatim server does.`,
-    );
+    return undefined;
   }
 }
 
