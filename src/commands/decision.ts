@@ -21,6 +21,9 @@ export interface Aggregate<Command extends DomainEvent, Event extends DomainEven
   ) => Subjects;
 }
 
+/** How far ahead of the clock an import may be: a zone mistaken, and not a year. Every later time would be held to it. */
+const IMPORT_AHEAD_MS_MAX = 24 * 3_600_000;
+
 /** The tenant of the product's own streams. */
 const RESERVED_TENANT = 'system';
 
@@ -74,6 +77,10 @@ export function decideOn<Command extends DomainEvent, Event extends DomainEvent,
     const message = `The ${category} is at revision ${folded.revision}, expected ${expectedRevision}.`;
     // The caller's own revision does not come true by waiting: only another one can hold.
     return { kind: 'refused', error: new RequestError('revision-conflict', message, { retryable: false }) };
+  }
+  if (imported !== undefined && imported.at > clock.now() + IMPORT_AHEAD_MS_MAX) {
+    const message = `An import may be at most ${IMPORT_AHEAD_MS_MAX / 3_600_000} h ahead of the server's clock.`;
+    return { kind: 'refused', error: new RequestError('bad-request', message, { path: 'at' }) };
   }
   if (imported !== undefined && imported.at < folded.at) {
     const last = new Date(folded.at).toISOString();

@@ -10,7 +10,7 @@ export const importLine = z.object({
   /** The message's id in its file, and the idempotency key of its import. */
   id: opaqueId,
   conversation: opaqueId,
-  /** ISO 8601 with a zone; becomes milliseconds since 1970, UTC. */
+  /** ISO 8601 with a zone, at most 24 h ahead of the clock (decision.ts); becomes milliseconds since 1970, UTC. */
   at: z.iso.datetime({ offset: true }).transform(at => Date.parse(at)),
   author: wellFormed.min(1).max(AUTHOR_UNITS_MAX),
   role: z.enum(['visitor', 'agent', 'bot']),

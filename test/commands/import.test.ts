@@ -53,6 +53,19 @@ async function history(store: MemoryEventStore, conversation = 'one') {
 }
 
 describe('An import', () => {
+  it('takes a line up to 24 h ahead of the clock, and refuses what is further ahead, by its field', async () => {
+    const store = new MemoryEventStore();
+    const ahead = Date.UTC(2026, 0, 2);
+    const results = await run(commandsOn(store), [
+      line('far', { at: new Date(ahead + 1).toISOString() }),
+      line('near', { at: new Date(ahead).toISOString() }),
+      line('far again', { id: 'far-again', at: '9999-01-01T00:00:00Z' }),
+    ]);
+    const far = { status: 'rejected', code: 'bad-request', path: 'at' };
+    expect(results).toMatchObject([far, { status: 'imported', id: 'near' }, far]);
+    expect((await history(store)).map(({ event }) => event.type)).toEqual(['ConversationStarted', 'MessagePosted']);
+  });
+
   it('starts a conversation for the visitor who opens it, and posts its lines in their words, times and order', async () => {
     const store = new MemoryEventStore();
     const text = 'bell \u0007, 😀, <b>mark-up</b>\u2028 and "quotes"';
