@@ -50,7 +50,9 @@ const SHOWN: Readonly<
 };
 
 const HELP_END = `
-Every setting is a flag, an environment variable and a file (NAME_FILE): \`verbatim config\` lists them all.
+Every setting is an environment variable (HTTP_PORT), a file that one names (HTTP_PORT_FILE), and a flag after any
+command (--http-port); a secret is given by flag as a file alone (--jwt-secret-file). Each command's help shows the flags
+it is used with most, \`verbatim config\` lists every setting.
 Exit codes: 0 done, 1 a finding (bad lines, a failed start), 2 wrong usage.`;
 
 function createProgram(outcome: { exitCode: number }): Command {

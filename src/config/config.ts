@@ -62,7 +62,11 @@ export function loadConfig(from: ConfigSources): LoadedConfig {
       fromFlag ||= found.source === 'flag';
     }
   }
-  if (problems.length === 0) problems.push(...contradictions(values as Config));
+  const contradicting = problems.length === 0 ? contradictions(values as Config) : [];
+  for (const { problem, between } of contradicting) {
+    problems.push(problem);
+    fromFlag ||= between.some(name => sources[name] === 'flag');
+  }
   if (problems.length > 0) throw new ConfigError(problems, fromFlag);
   return {
     config: Object.freeze(values as Config),
@@ -110,33 +114,37 @@ function describeBad(name: SettingName, setting: Setting<unknown>, value: string
   return `${name}${where} ${said}: expected ${setting.shape}, ${example}.`;
 }
 
+interface Contradiction {
+  readonly problem: string;
+  readonly between: readonly SettingName[];
+}
+
 /** Rules between settings. */
-function contradictions(config: Config): string[] {
-  const problems: string[] = [];
+function contradictions(config: Config): Contradiction[] {
+  const found: Contradiction[] = [];
+  const find = (problem: string, ...between: SettingName[]): void => {
+    found.push({ problem, between });
+  };
   const below = (small: SettingName, large: SettingName): void => {
-    if (Number(config[small]) >= Number(config[large]))
-      problems.push(
-        `${small} is ${String(config[small])}: expected less than ${large}, which is ${String(config[large])}.`,
-      );
+    if (Number(config[small]) < Number(config[large])) return;
+    const [is, bound] = [String(config[small]), String(config[large])];
+    find(`${small} is ${is}: expected less than ${large}, which is ${bound}.`, small, large);
   };
   below('HEARTBEAT_MS', 'HEARTBEAT_SILENCE_MS');
   below('SEND_QUEUE_LOW_WATER_BYTES', 'SEND_QUEUE_BYTES_MAX');
   below('SEND_QUEUE_ANSWER_BYTES', 'SEND_QUEUE_BYTES_MAX');
   below('FRAME_BYTES_MAX', 'MESSAGE_BYTES_MAX');
-  if (config.HTTP_PORT !== 0 && config.HTTP_PORT === config.GATEWAY_PORT)
-    problems.push(`HTTP_PORT and GATEWAY_PORT are both ${config.HTTP_PORT}: each needs a port of its own.`);
+  const { HTTP_PORT: port, HOST: host } = config;
+  if (port !== 0 && port === config.GATEWAY_PORT)
+    find(`HTTP_PORT and GATEWAY_PORT are both ${port}: each needs a port of its own.`, 'HTTP_PORT', 'GATEWAY_PORT');
   if (config.JWT_SECRET !== undefined && config.JWKS_URL !== undefined)
-    problems.push('JWT_SECRET and JWKS_URL are both set: keep one of them.');
-  if (
-    config.JWT_SECRET === undefined &&
-    config.JWKS_URL === undefined &&
-    config.HOST !== undefined &&
-    !isLoopback(config.HOST)
-  )
-    problems.push(
-      `HOST is ${config.HOST}: without a configured JWT_SECRET or JWKS_URL only a loopback address is allowed, for example HOST=127.0.0.1.`,
+    find('JWT_SECRET and JWKS_URL are both set: keep one of them.', 'JWT_SECRET', 'JWKS_URL');
+  if (config.JWT_SECRET === undefined && config.JWKS_URL === undefined && host !== undefined && !isLoopback(host))
+    find(
+      `HOST is ${host}: without a configured JWT_SECRET or JWKS_URL only a loopback address is allowed, for example HOST=127.0.0.1.`,
+      'HOST',
     );
-  return problems;
+  return found;
 }
 
 /** A variable one or two slips away from a setting. Short names are too near to everything. */

@@ -46,6 +46,7 @@ describe('the command line', () => {
     [['token', '--role', 'agent', '--sub', 'ada', '--tenant', 'system'], 'usage'],
     [['token', '--role', 'agent', '--sub', 'ada', '--expires', 'soon'], 'usage'],
     [['serve', '--http-port', 'http'], 'bad-config'],
+    [['serve', '--http-port', '3000', '--gateway-port', '3000'], 'bad-config'],
   ])('refuses the usage %j with 2', async (args, code) => {
     expectFailure(await place.run(args, { JWT_SECRET: SECRET }), 2, code);
   });

@@ -119,6 +119,19 @@ describe('a bad value', () => {
     expect(problemsOf({ environment: { HTTP_PORT: '3001' } })[0]).toContain('both 3001');
   });
 
+  it('is wrong usage where a flag is on one side of it, and a bad setting otherwise', () => {
+    const fromFlag = (from: Parameters<typeof loadConfig>[0]): unknown => {
+      try {
+        return loadConfig(from);
+      } catch (error) {
+        return error instanceof ConfigError ? error.fromFlag : error;
+      }
+    };
+    expect(fromFlag({ environment: {}, flags: { HTTP_PORT: '3001' } })).toBe(true);
+    expect(fromFlag({ environment: { HTTP_PORT: '3001' }, flags: { HOST: '127.0.0.1' } })).toBe(false);
+    expect(fromFlag({ environment: {}, flags: { HOST: '0.0.0.0' } })).toBe(true);
+  });
+
   it('is an address for everybody while the secret is self-made', () => {
     expect(problemsOf({ environment: { HOST: '0.0.0.0' } })[0]).toContain('JWT_SECRET');
     expect(problemsOf({ environment: { HOST: '0.0.0.0', JWT_SECRET: SECRET } })).toEqual([]);
@@ -147,7 +160,9 @@ describe('the table', () => {
     const listing = listConfig(loadConfig({ environment: { JWT_SECRET: SECRET, HTTP_PORT: '4000' } }));
     expect(listing).toMatch(/^HTTP_PORT +4000 +3000 +port +environment$/m);
     expect(listing).toMatch(/^JWT_SECRET +\*{8} +- +- +environment$/m);
-    expect(listing).toMatch(/^HOST +- +- +- +default: 0\.0\.0\.0 with a configured JWT_SECRET, else 127\.0\.0\.1$/m);
+    expect(listing).toMatch(
+      /^HOST +- +- +- +default: 0\.0\.0\.0 with a configured JWT_SECRET or JWKS_URL, else 127\.0\.0\.1$/m,
+    );
     expect(listing).not.toContain(SECRET);
     expect(listing.split('\n')).toHaveLength(SETTING_NAMES.length + 1);
   });
