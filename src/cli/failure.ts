@@ -38,16 +38,23 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [UnsupportedNodeError, 'unsupported-node'],
 ];
 
-const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOENT: 'no such file or folder',
-  ENOTDIR: 'a part of the path is no folder',
-  EEXIST: 'a file where a folder was expected',
-  EISDIR: 'a folder where a file was expected',
-  ENOSPC: 'the disk is full',
-  EROFS: 'the file system is read-only',
-  EMFILE: 'too many open files (see `ulimit -n`)',
+const ANOTHER_FOLDER = 'Name a folder that this user may write to, with DATA_DIR or --data-dir.';
+const ANOTHER_DISK = 'Make room, or name a folder elsewhere with DATA_DIR or --data-dir.';
+
+/** What the system says no to is the data folder, wherever a command has not said otherwise itself. */
+const SYSTEM_ERRORS: Readonly<Record<string, readonly [said: string, advice: string]>> = {
+  EACCES: ['permission denied', ANOTHER_FOLDER],
+  EPERM: ['not permitted', ANOTHER_FOLDER],
+  ENOENT: ['no such file or folder', ANOTHER_FOLDER],
+  ENOTDIR: ['a part of the path is no folder', ANOTHER_FOLDER],
+  EEXIST: ['a file where a folder was expected', ANOTHER_FOLDER],
+  EISDIR: ['a folder where a file was expected', ANOTHER_FOLDER],
+  ELOOP: ['links that lead in a circle', ANOTHER_FOLDER],
+  ENAMETOOLONG: ['the path is too long', ANOTHER_FOLDER],
+  EROFS: ['the file system is read-only', ANOTHER_FOLDER],
+  ENOSPC: ['the disk is full', ANOTHER_DISK],
+  EDQUOT: ['the quota is used up', ANOTHER_DISK],
+  EMFILE: ['too many open files', 'Allow more with `ulimit -n`.'],
 };
 
 /** Undefined for what nobody foresaw: a bug, to be told with its stack. */
@@ -59,14 +66,16 @@ export function failureOf(error: unknown): CliFailure | undefined {
   const known = CODES.find(([kind]) => error instanceof kind);
   if (known) return new CliFailure(known[1], withCause(error as Error));
   const { code, path } = error as NodeJS.ErrnoException;
-  const said = SYSTEM_ERRORS[code ?? ''];
-  if (code !== undefined && said !== undefined)
-    return new CliFailure(code.toLowerCase(), `${path ?? 'The system'}: ${said}.`);
+  const [said, advice] = SYSTEM_ERRORS[code ?? ''] ?? [];
+  if (code !== undefined && said !== undefined && advice !== undefined)
+    return new CliFailure(code.toLowerCase(), `${path ?? 'The system'}: ${said}. ${advice}`);
   return undefined;
 }
 
 function withCause({ message, cause }: Error): string {
-  return cause instanceof Error ? `${message} (${cause.message})` : message;
+  if (!(cause instanceof Error)) return message;
+  const [, advice] = SYSTEM_ERRORS[(cause as NodeJS.ErrnoException).code ?? ''] ?? [];
+  return `${message} (${cause.message})${advice === undefined ? '' : `. ${advice}`}`;
 }
 
 /** One line a problem, each naming the program and the code. */

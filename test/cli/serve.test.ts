@@ -132,6 +132,16 @@ describe('a start that cannot be ends with 1 and one line', () => {
     expect(stderr).toContain('root-secret-mismatch');
   });
 
+  it('on a path that cannot be a folder, and says how to name another', async () => {
+    const file = join(place.directory, '..', 'taken');
+    await writeFile(file, '');
+    for (const path of [file, join(file, 'data')]) {
+      const { code, stderr } = await place.run(['serve'], { DATA_DIR: path });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^verbatim: (eexist|enotdir): [^\n]*DATA_DIR or --data-dir\.\n$/);
+    }
+  });
+
   it('on a folder that holds what this log never wrote', async () => {
     await mkdir(join(place.directory, 'log', 'segments'), { recursive: true });
     await writeFile(join(place.directory, 'log', 'segments', 'holiday.jpg'), 'x');
