@@ -54,6 +54,8 @@ export interface Engine {
   readonly eraseSubject: Erasure['eraseSubject'];
   /** The log's own id. */
   readonly log: string;
+  /** The log was begun by this opening of the folder. */
+  readonly isNewLog: boolean;
   readonly lock: FolderLock;
   /** Finishes what was accepted, then lets the folder go. */
   close(): Promise<void>;
@@ -110,7 +112,12 @@ export async function openEngine({ config, logger, command, onLost, observeStore
     keyring = await openKeyring(config, !begun);
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);
-    const engine = compose(config, observeStore?.(store) ?? store, rootSecret, { log, lock, keyring });
+    const engine = compose(config, observeStore?.(store) ?? store, rootSecret, {
+      log,
+      lock,
+      keyring,
+      isNewLog: !begun,
+    });
     const finished = await engine.finishErasures();
     if (finished > 0) logger.warn('erasures that were cut off are finished', { subjects: finished });
     return engine;
@@ -131,7 +138,17 @@ function compose(
   config: Config,
   store: EventStore,
   rootSecret: Uint8Array,
-  { log, lock, keyring }: { readonly log: string; readonly lock: FolderLock; readonly keyring: Keyring },
+  {
+    log,
+    lock,
+    keyring,
+    isNewLog,
+  }: {
+    readonly log: string;
+    readonly lock: FolderLock;
+    readonly keyring: Keyring;
+    readonly isNewLog: boolean;
+  },
 ): Engine & { finishErasures(): Promise<number> } {
   const codec = createSealedCodec({ keyring });
   const serializer = createConversationSerializer({ codec });
@@ -152,7 +169,7 @@ function compose(
   const importer = createImporter({ commands, keys });
   const erasure = createErasure({ tenants, keyring });
   return {
-    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, isNewLog },
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),
     exportConversations: createExport({ store, opener: serializer }),

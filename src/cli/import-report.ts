@@ -8,8 +8,13 @@ const PLAIN_PROGRESS_EVERY_MS = 2_000;
 
 export interface ImportReport {
   take(result: ImportResult): void;
-  /** Ends the progress and gives the bad lines listed, one a line, and the summary. */
-  end(): { readonly listing: string; readonly summary: string; readonly rejected: number };
+  /** Ends the progress and gives the bad lines listed, one a line, and the summary. `into`: where the lines went. */
+  end(into: string): {
+    readonly listing: string;
+    readonly summary: string;
+    readonly lines: number;
+    readonly rejected: number;
+  };
 }
 
 export interface ImportReportOptions {
@@ -31,13 +36,14 @@ export function createImportReport(options: ImportReportOptions): ImportReport {
       if (result.status === 'rejected' && listed.length < REJECTED_LISTED_MAX) listed.push(describeRejected(result));
       progress.update(counts);
     },
-    end: () => {
+    end: into => {
       progress.stop(counts);
       const more = counts.rejected - listed.length;
       if (more > 0) listed.push(`… and ${grouped(more)} more`);
       const seconds = ((options.now() - begunMs) / 1_000).toFixed(1);
-      const summary = `${grouped(total(counts))} lines in ${seconds} s: ${describeCounts(counts)}.`;
-      return { listing: listed.map(line => `  ${line}\n`).join(''), summary, rejected: counts.rejected };
+      const lines = total(counts);
+      const summary = `${grouped(lines)} lines into ${into} in ${seconds} s: ${describeCounts(counts)}.`;
+      return { listing: listed.map(line => `  ${line}\n`).join(''), summary, lines, rejected: counts.rejected };
     },
   };
 }

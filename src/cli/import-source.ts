@@ -5,6 +5,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { CliFailure } from './failure.ts';
+import { SHAPE_BYTES, shapeOf } from './import-shape.ts';
 
 export interface ImportSource {
   readonly bytes: AsyncIterable<Uint8Array>;
@@ -12,6 +13,8 @@ export interface ImportSource {
   readonly totalBytes: number | undefined;
   /** Of the file as it is stored, so far. */
   readonly readBytes: () => number;
+  /** What the file looks like that is no NDJSON, by its first bytes: `a JSON array`. */
+  readonly shape: () => string | undefined;
 }
 
 /** `-` is stdin. @throws CliFailure where the file cannot be read; reading throws one for a broken gzip file. */
@@ -36,7 +39,14 @@ export async function openImportSource(file: string): Promise<ImportSource> {
       yield chunk;
     }
   };
-  return { bytes: decompressed(raw(), name), totalBytes, readBytes: () => read };
+  let head = Buffer.alloc(0);
+  const seen = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of decompressed(raw(), name)) {
+      if (head.length < SHAPE_BYTES) head = Buffer.concat([head, chunk.subarray(0, SHAPE_BYTES - head.length)]);
+      yield chunk;
+    }
+  };
+  return { bytes: seen(), totalBytes, readBytes: () => read, shape: () => shapeOf(head, name) };
 }
 
 async function* decompressed(raw: AsyncGenerator<Buffer>, name: string): AsyncGenerator<Uint8Array> {

@@ -27,9 +27,28 @@ describe('an import into a folder that nobody has', () => {
   it('imports every line, and nothing when run again', async () => {
     const file = await fileOf(importLines('c1', 5) + importLines('c2', 3));
     const first = await place.run(['import', file]);
-    expect(first).toMatchObject({ code: 0, stderr: '' });
-    expect(first.stdout).toMatch(/^8 lines in [\d.]+ s: 8 imported, 0 already there, 0 rejected\.\n$/);
-    expect((await place.run(['import', file])).stdout).toContain('0 imported, 8 already there, 0 rejected');
+    expect(first.code).toBe(0);
+    expect(first.stderr).toMatch(/^verbatim: note: \S+ held no log: a new one was begun there\.[^\n]*\n$/);
+    expect(first.stderr).toContain(place.directory);
+    const [before, after] = first.stdout.split(/ in [\d.]+ s: /);
+    expect(before).toBe(`8 lines into the folder ${place.directory}`);
+    expect(after).toBe('8 imported, 0 already there, 0 rejected.\n');
+    const again = await place.run(['import', file]);
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toContain('0 imported, 8 already there, 0 rejected');
+  });
+
+  it.each([
+    ['[{"id":"1"},{"id":"2"}]\n', 'a JSON array', 'chats.json'],
+    ['[\n  {"id": "1"},\n  {"id": "2"}\n]\n', 'a JSON array', 'chats.json'],
+    ['{\n  "messages": []\n}\n', 'one JSON document over several lines', 'chats.json'],
+    ['id,conversation,at,text\n1,c1,now,hi\n', 'CSV', 'chats.csv'],
+    ['not what it says', 'something else than the gzip of its name', 'chats.ndjson.gz'],
+    [Buffer.from('504b0304ff', 'hex'), 'a zip archive', 'chats.zip'],
+  ])('says once what %j is', async (content, what, name) => {
+    const { code, stderr } = await place.run(['import', await fileOf(content, name)]);
+    expect(code).toBe(1);
+    expect(stderr.match(/this looks like .*/g)).toEqual([`this looks like ${what}.`]);
   });
 
   it('reads gzip by its content, whatever its name, and stdin', async () => {
@@ -78,6 +97,7 @@ describe('an import while a server has the folder', () => {
     const first = await place.run(['import', file]);
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toContain('20 imported');
+    expect(first.stdout).toContain(`20 lines into ${server.http} in `);
     expect((await place.run(['import', file])).stdout).toContain('0 imported, 20 already there');
     // Another tenant is another place.
     expect((await place.run(['import', file, '--tenant', 'acme'])).stdout).toContain('20 imported');
@@ -93,6 +113,7 @@ describe('an import while a server has the folder', () => {
     expect(done).toMatchObject({ code: 0 });
     const wrong = await place.run(args, { ...elsewhere, JWT_SECRET: SECRET.replace('a', 'b') }, importLines('c1', 3));
     expect(wrong.code).toBe(1);
+    expect(wrong.stdout).toBe('');
     expect(wrong.stderr).toMatch(/verbatim: unauthorized: [^\n]+ Set JWT_SECRET/);
     const without = await place.run(args, elsewhere, '');
     expect(without.stderr).toContain('verbatim: no-secret:');
