@@ -71,6 +71,8 @@ describe.skipIf(!browserTool.found)('the page in a browser', () => {
     await visitor.say('before');
     await agent.bubble('before').waitFor();
     await visitor.write('in the tunnel');
+    const size = await visitor.button('Send, lose the ack').boundingBox();
+    expect(size?.height).toBeGreaterThanOrEqual(24);
     await visitor.button('Send, lose the ack').click();
     await agent.bubble('in the tunnel').waitFor();
     await visitor.message('in the tunnel').getByText('duplicate: true').waitFor();
@@ -95,6 +97,9 @@ describe.skipIf(!browserTool.found)('the page in a browser', () => {
       .waitFor();
     await visitor.message('a secret').hover();
     await visitor.message('a secret').getByRole('button', { name: 'Redact' }).click();
+    await visitor.message('a secret').getByRole('button', { name: 'Keep' }).click();
+    await visitor.message('a secret').getByRole('button', { name: 'Redact' }).click();
+    await visitor.message('a secret').getByRole('button', { name: 'Yes' }).click();
     await agent.panel.getByText(/^redacted at rev \d+$/).waitFor();
     const after = ['first', 'Redacted'];
     await expect.poll(() => agent.texts()).toEqual(after);

@@ -1,5 +1,5 @@
 /** One message: its words as text and never as mark-up, its revision, what became of it, and what its author may do. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { EditForm } from './edit-form.tsx';
 import { nameOf } from './people.ts';
@@ -46,13 +46,45 @@ function ReachMark({ message, side }: { message: Message; side: Side }): JSX.Ele
   return reach === undefined ? null : <span class={`reach ${reach}`}>{REACH_WORDS[reach]}</span>;
 }
 
+/** A redaction cannot be taken back, so it is asked for twice, in its own place. */
 function OwnActions(props: { onEdit: () => void; onRedact: () => void }): JSX.Element {
+  const [asking, setAsking] = useState(false);
+  const keep = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (asking) keep.current?.focus();
+  }, [asking]);
+  if (asking) {
+    return (
+      <span class="message-actions asking" role="group" aria-label="Redact this message?">
+        Redact?
+        <button type="button" class="link danger" onClick={props.onRedact}>
+          Yes
+        </button>
+        <button
+          type="button"
+          class="link"
+          ref={keep}
+          onClick={() => {
+            setAsking(false);
+          }}
+        >
+          Keep
+        </button>
+      </span>
+    );
+  }
   return (
     <span class="message-actions">
       <button type="button" class="link" onClick={props.onEdit}>
         Edit
       </button>
-      <button type="button" class="link" onClick={props.onRedact}>
+      <button
+        type="button"
+        class="link"
+        onClick={() => {
+          setAsking(true);
+        }}
+      >
         Redact
       </button>
     </span>

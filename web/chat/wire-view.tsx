@@ -1,6 +1,7 @@
 /** Frames and revisions as they pass, newest first. A frame opens to show its text. */
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
+import { passed } from './said.ts';
 import type { SideName, WireEntry, WireLog } from './wire-log.ts';
 
 type Filter = 'both' | SideName;
@@ -10,13 +11,6 @@ const FILTERS: readonly { readonly filter: Filter; readonly label: string }[] = 
   { filter: 'agent', label: 'Agent' },
 ];
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  fractionalSecondDigits: 3,
-  hour12: false,
-});
 const ARROWS = { in: '↓', out: '↑', mark: '•' } as const;
 const DIRECTIONS = { in: 'received', out: 'sent', mark: 'noted' } as const;
 const encoder = new TextEncoder();
@@ -52,7 +46,7 @@ function Entry({ entry, explained }: { entry: WireEntry; explained: boolean }): 
       <details>
         <summary class="line">{line}</summary>
         <p class="when">
-          {clock.format(entry.at)}, {DIRECTIONS[entry.direction]} by the {entry.side}
+          {passed(entry.at)}, {DIRECTIONS[entry.direction]} by the {entry.side}
         </p>
         {entry.remark === undefined || explained ? null : <p class="remark">{entry.remark}</p>}
         <pre tabIndex={0}>{entry.text}</pre>
