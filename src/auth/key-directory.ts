@@ -96,10 +96,14 @@ export class KeyDirectory {
     this.tenants.set(tenant, keys);
     const oldest = this.tenants.size > TENANTS_MAX ? this.tenants.keys().next().value : undefined;
     if (oldest !== undefined) this.tenants.delete(oldest);
-    if (known === undefined)
-      keys.catch(() => {
-        if (this.tenants.get(tenant) === keys) this.tenants.delete(tenant);
-      });
+    if (known !== undefined) return keys;
+    const drop = () => {
+      if (this.tenants.get(tenant) === keys) this.tenants.delete(tenant);
+    };
+    // Anybody can name a tenant, and those without keys must not push out the others.
+    keys.then(({ size }) => {
+      if (size === 0) drop();
+    }, drop);
     return keys;
   }
 

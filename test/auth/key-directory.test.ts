@@ -123,6 +123,16 @@ describe('the directory of API keys', () => {
     expect(failures).toBe(3);
   });
 
+  it('keeps the keys of its tenants at hand however many made-up tenants are named', async () => {
+    const { key } = await make();
+    await verify(key);
+    const made = (tenant: number) => `vbk_nobody-${tenant}_${'0'.repeat(32)}_${'A'.repeat(43)}`;
+    for (let i = 0; i < 1_001; i += 1) expect((await verify(made(i))).kind).toBe('invalid');
+    reads = [];
+    expect((await verify(key)).kind).toBe('valid');
+    expect(reads).toEqual([]);
+  });
+
   it('answers nothing while the log cannot be read, and reads again when it can', async () => {
     const { key } = await make();
     await directory.stop();
