@@ -92,11 +92,16 @@ export class Receipts {
 
   private async issue(receipt: Receipt, lane: Lane): Promise<void> {
     const { tenant, conversation, reader, kind, seq, correlationId, refuse } = receipt;
-    const id = uuidV5(JSON.stringify([roomOf(conversation), reader.id, kind, seq]), RECEIPT_NAMESPACE);
-    const type = kind === 'read' ? 'MarkRead' : 'MarkDelivered';
+    const name = [roomOf(conversation), reader.id, kind, seq];
+    const command = { type: kind === 'read' ? 'MarkRead' : 'MarkDelivered', data: { seq } } as const;
+    const handle = (commandId: string) =>
+      this.commands.handle({ tenant, id: conversation, commandId, actor: reader, correlationId, command });
     try {
-      const request = { tenant, id: conversation, commandId: id, actor: reader, correlationId };
-      await this.commands.handle({ ...request, command: { type, data: { seq } } });
+      await handle(receiptId(name)).catch((error: unknown) => {
+        if (!(error instanceof RequestError) || error.code !== 'idempotency-mismatch') throw error;
+        // Anybody can derive the id, and use it for something else first; a session's own id only its client knows.
+        return handle(receiptId([...name, correlationId]));
+      });
     } catch (error) {
       // What was refused must not hide a lower one that would not be.
       lane.highest = lane.waiting?.seq ?? -1;
@@ -116,4 +121,8 @@ export class Receipts {
       this.pauses.add(end);
     });
   }
+}
+
+function receiptId(name: readonly (string | number)[]): string {
+  return uuidV5(JSON.stringify(name), RECEIPT_NAMESPACE);
 }

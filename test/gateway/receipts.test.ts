@@ -1,3 +1,4 @@
+import { v5 as uuidV5 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import type { CommandAck, CommandRequest, ConversationCommands } from '../../src/commands/commands.ts';
 import { conversationDecider } from '../../src/domain/conversation/decider.ts';
@@ -74,6 +75,17 @@ describe('receipts', () => {
     ann.say({ op: 'read', room: ROOM, seq: 3 });
     await until(() => receipts(ann).length === 4);
     expect(receipts(ann).at(-1)).toBe('ann read 3');
+  });
+
+  test('are recorded whoever has used their derived id before', async () => {
+    const { fixture, ann, vera } = await room(2);
+    const id = uuidV5(JSON.stringify([ROOM, 'ann', 'read', 1]), '3f0f9c52-3c1e-4b0a-9a6e-5d0f6a0c7b21');
+    vera.say({ op: 'send', id, room: ROOM, command: 'PostMessage', data: { text: 'mine' } });
+    await until(() => vera.of('ack').length === 1);
+    ann.say({ op: 'read', room: ROOM, seq: 1 });
+    await fixture.time.advance(1_000);
+    expect(receipts(ann)).toEqual(['ann read 1']);
+    expect(ann.of('error')).toEqual([]);
   });
 
   test('of another session of the same reader count as one', async () => {
