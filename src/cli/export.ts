@@ -13,8 +13,8 @@ import { CliFailure, EXIT_OK, EXIT_USAGE } from './failure.ts';
 import { refusalOf, whyOf } from './refusals.ts';
 import { parseTenant } from './token.ts';
 
-/** Long enough for any export. */
-const TOKEN_LIFE_MS = 7 * 86_400_000;
+/** Looked at when the export begins, and not again. */
+const TOKEN_LIFE_MS = 60_000;
 const EXPORTER = 'verbatim-export';
 const NEWLINE = 0x0a;
 
@@ -29,11 +29,10 @@ export interface ExportCommand {
 }
 
 export async function exportConversations(
-  { config, warnings }: LoadedConfig,
+  { config }: Pick<LoadedConfig, 'config'>,
   command: ExportCommand,
   out: NodeJS.WritableStream = process.stdout,
 ): Promise<number> {
-  for (const warning of warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
   const scope = parseScope(command);
   const server = await findServer(config, command.url);
   const chunks = server === undefined ? exportFolder(config, scope) : exportOverHttp(config, server, scope);
