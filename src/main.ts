@@ -74,7 +74,7 @@ function createProgram(outcome: { exitCode: number }): Command {
     async (_options, command: Command) => {
       // Loaded here, since only this command needs the native WebSocket server.
       const { serve } = await import('./cli/serve.ts');
-      outcome.exitCode = await serve(configOf(command));
+      outcome.exitCode = await serve(loadedFor(command));
     },
   );
   add('token', 'sign a token with the secret in use, and print it alone')
@@ -119,11 +119,7 @@ function createProgram(outcome: { exitCode: number }): Command {
     .option('--markdown', 'print the reference page instead')
     .action((options: { markdown?: true }, command: Command) => {
       if (options.markdown) process.stdout.write(configMarkdown());
-      else {
-        const loaded = configOf(command);
-        for (const warning of loaded.warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
-        process.stdout.write(`${listConfig(loaded)}\n`);
-      }
+      else process.stdout.write(`${listConfig(configOf(command))}\n`);
     });
   return program;
 }
@@ -159,7 +155,14 @@ function usageError(command: string): (text: string, write: (text: string) => vo
   };
 }
 
+/** Warns on stderr; the server has a log for that. */
 function configOf(command: Command): LoadedConfig {
+  const loaded = loadedFor(command);
+  for (const warning of loaded.warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
+  return loaded;
+}
+
+function loadedFor(command: Command): LoadedConfig {
   return loadConfig({ environment: process.env, flags: settingFlags(command.opts()) });
 }
 

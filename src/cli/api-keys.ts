@@ -45,8 +45,7 @@ const listedKey = z.object({
 });
 type ListedKey = z.infer<typeof listedKey>;
 
-export async function manageApiKeys({ config, warnings }: LoadedConfig, command: ApiKeyCommand): Promise<number> {
-  for (const warning of warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
+export async function manageApiKeys({ config }: Pick<LoadedConfig, 'config'>, command: ApiKeyCommand): Promise<number> {
   const tenant = parseTenant(command.tenant);
   const run = actionOf(command);
   const server = await findServer(config, command.url);

@@ -26,8 +26,7 @@ export interface EraseCommand {
   readonly url?: string | undefined;
 }
 
-export async function eraseSubject({ config, warnings }: LoadedConfig, command: EraseCommand): Promise<number> {
-  for (const warning of warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
+export async function eraseSubject({ config }: Pick<LoadedConfig, 'config'>, command: EraseCommand): Promise<number> {
   const asked = parseCommand(command);
   const server = await findServer(config, command.url);
   const { duplicate } =

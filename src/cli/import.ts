@@ -26,8 +26,7 @@ export interface ImportCommand {
   readonly url?: string | undefined;
 }
 
-export async function importFile({ config, warnings }: LoadedConfig, command: ImportCommand): Promise<number> {
-  for (const warning of warnings) process.stderr.write(`verbatim: warning: ${warning}\n`);
+export async function importFile({ config }: Pick<LoadedConfig, 'config'>, command: ImportCommand): Promise<number> {
   const tenant = parseTenant(command.tenant);
   const source = await openImportSource(command.file);
   const server = await findServer(config, command.url);
