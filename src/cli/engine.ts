@@ -116,6 +116,7 @@ export async function openEngine({ config, logger, command, onLost, observeStore
       log,
       lock,
       keyring,
+      logger,
       isNewLog: !begun,
     });
     const finished = await engine.finishErasures();
@@ -142,12 +143,14 @@ function compose(
     log,
     lock,
     keyring,
+    logger,
     isNewLog,
   }: {
     readonly log: string;
     readonly lock: FolderLock;
     readonly keyring: Keyring;
     readonly isNewLog: boolean;
+    readonly logger: Logger;
   },
 ): Engine & { finishErasures(): Promise<number> } {
   const codec = createSealedCodec({ keyring });
@@ -166,7 +169,12 @@ function compose(
   const commands = createConversationCommands({ ...shared, serializer });
   const tenantSerializer = createTenantSerializer({ codec });
   const tenants = createTenantCommands({ ...shared, serializer: tenantSerializer });
-  const importer = createImporter({ commands, keys });
+  const importer = createImporter({
+    ...{ commands, keys },
+    onError: (error, lineId) => {
+      logger.error('a line could not be imported', { error, line: lineId });
+    },
+  });
   const erasure = createErasure({ tenants, keyring });
   return {
     ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, isNewLog },

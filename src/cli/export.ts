@@ -51,7 +51,10 @@ export async function exportConversations(
 function parseScope({ tenant, conversation, from, to }: ExportCommand): ExportScope {
   if (conversation !== undefined && !ID_PATTERN.test(conversation))
     throw new CliFailure('usage', '--conversation must be 1 to 128 of A-Z a-z 0-9 . _ ~ -.', EXIT_USAGE);
-  return { tenant: parseTenant(tenant), conversation, from: parseTime('from', from), to: parseTime('to', to) };
+  const [first, end] = [parseTime('from', from), parseTime('to', to)];
+  if (first !== undefined && end !== undefined && end < first)
+    throw new CliFailure('usage', '--to is before --from: expected the end of the period.', EXIT_USAGE);
+  return { tenant: parseTenant(tenant), conversation, from: first, to: end };
 }
 
 const timeSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);

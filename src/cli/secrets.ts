@@ -23,6 +23,11 @@ export async function openTokenSecret(config: Config): Promise<TokenSecret> {
 /** The secret of a server that has been started before; makes none, since a token of it would open nothing. */
 export async function findTokenSecret(config: Config): Promise<Uint8Array> {
   const secret = config.JWT_SECRET ?? (await readSecret(config.DATA_DIR, 'jwt-secret'));
+  if (secret === undefined && config.JWKS_URL !== undefined)
+    throw new CliFailure(
+      'no-secret',
+      'There is no secret to sign with: tokens are signed by the issuer that JWKS_URL names. Stop the server to work on its folder, or call it over HTTP with a token of that issuer.',
+    );
   if (secret === undefined)
     throw new CliFailure(
       'no-secret',

@@ -1,6 +1,7 @@
 /** `verbatim serve`: starts the server, says where it is, and stops it in order at SIGTERM or SIGINT. */
 import { resolve } from 'node:path';
 import type { LoadedConfig } from '../config/config.ts';
+import type { Config } from '../config/settings.ts';
 import { createLogger } from '../telemetry/logger.pino.ts';
 import type { PinoLogger } from '../telemetry/logger.pino.ts';
 import { EXIT_FINDING, EXIT_OK } from './failure.ts';
@@ -29,7 +30,7 @@ export async function serve({ config, warnings }: LoadedConfig): Promise<number>
     }
     const directory = resolve(config.DATA_DIR);
     logger.info('started', { http: server.httpUrl, gateway: server.gatewayUrl, data: directory, log: server.log });
-    process.stdout.write(greeting(server, directory, config.DATA_DIR));
+    process.stdout.write(greeting(server, directory, config));
     const signal = await stopSignal.received;
     logger.info('stopping', { signal, graceMs: config.SHUTDOWN_GRACE_MS });
     return await stop(server, config.SHUTDOWN_GRACE_MS, logger);
@@ -89,9 +90,9 @@ function exitNow(logger: PinoLogger): never {
   process.exit(EXIT_FINDING);
 }
 
-/** What a newcomer needs next: where it is, where its data is, and two commands to try. */
-function greeting(server: RunningServer, directory: string, dataDir: string): string {
-  const at = dataDir === 'data' ? '' : ` --data-dir ${dataDir}`;
+/** What a newcomer needs next: where it is, where its data is, and two commands to try where there is a secret to sign with. */
+function greeting(server: RunningServer, directory: string, { DATA_DIR, JWKS_URL }: Config): string {
+  const at = DATA_DIR === 'data' ? '' : ` --data-dir ${DATA_DIR}`;
   const lines = [
     'Verbatim is running.',
     '',
@@ -102,12 +103,13 @@ function greeting(server: RunningServer, directory: string, dataDir: string): st
   ];
   if (server.selfMadeSecret)
     lines.push('  The secret was made in the data folder, so only this machine is listened to.', '');
-  lines.push(
-    'Try:',
-    `  npx verbatim token --role agent --sub ada${at}`,
-    `  npx verbatim import examples/ubuntu-support-sample.ndjson${at}`,
-    '',
-    'Stop it with Ctrl-C.',
-  );
+  if (JWKS_URL === undefined)
+    lines.push(
+      'Try:',
+      `  npx verbatim token --role agent --sub ada${at}`,
+      `  npx verbatim import examples/ubuntu-support-sample.ndjson${at}`,
+      '',
+    );
+  lines.push('Stop it with Ctrl-C.');
   return `${lines.join('\n')}\n`;
 }

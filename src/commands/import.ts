@@ -32,6 +32,8 @@ const RETRIES_MAX = 6;
 const RETRY_DELAY_MS = 200;
 
 export interface ImporterOptions {
+  /** Told of what nobody foresaw in one line (its stream cannot be read, a bug): the caller is told only that. */
+  readonly onError?: (error: unknown, lineId: string) => void;
   readonly commands: ConversationCommands;
   readonly keys: TenantKeys;
   /** In [0, 1). */
@@ -183,7 +185,7 @@ class RunningImport {
       if (error instanceof UnavailableError) {
         answer.fatal = error;
         this.stopping = true;
-      }
+      } else if (!(error instanceof Rejection || error instanceof RequestError)) this.options.onError?.(error, line.id);
     }
     conversation.inWindow -= 1;
     if (conversation.inWindow === 0) this.conversations.delete(line.conversation);
@@ -231,8 +233,7 @@ function ignoreStartedInBetween(error: unknown): void {
 function describe(error: unknown): Pick<ImportResult, 'code' | 'reason' | 'path' | 'message'> {
   if (error instanceof Rejection) return { code: 'rejected', reason: error.code, message: error.message };
   if (error instanceof UnavailableError) return { code: 'unavailable', message: error.message };
-  if (!(error instanceof RequestError))
-    return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+  if (!(error instanceof RequestError)) return { code: 'internal', message: 'An error of ours; the log tells more.' };
   const { code, message, reason, path } = error;
   return { code, message, ...(reason === undefined ? {} : { reason }), ...(path === undefined ? {} : { path }) };
 }

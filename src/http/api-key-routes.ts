@@ -130,7 +130,9 @@ export function addApiKeyRoutes(app: FastifyInstance, { apiKeys, authenticate }:
 /** @throws RequestError `forbidden` */
 function permit(claims: Claims, roles: readonly Role[]): Claims {
   if (roles.includes(claims.role)) return claims;
-  throw new RequestError('forbidden', `A ${claims.role} may not; it takes ${roles.join(' or ')}.`, { path: 'role' });
+  throw new RequestError('forbidden', `The role ${claims.role} may not; it takes ${roles.join(' or ')}.`, {
+    path: 'role',
+  });
 }
 
 function askedBy({ tenant, sub, role }: Claims) {

@@ -51,7 +51,7 @@ export function addErasureRoutes(app: FastifyInstance, { eraseSubject, authentic
       const { tenant, sub, role } = claimsOf(request);
       // Before a key is made so that there is one to destroy.
       if (role !== 'service' && role !== 'supervisor')
-        throw new RequestError('forbidden', `A ${role} may not erase a subject.`, { path: 'role' });
+        throw new RequestError('forbidden', `The role ${role} may not erase a subject.`, { path: 'role' });
       const { subject } = request.params;
       const { reason } = request.body;
       const { 'idempotency-key': commandId } = request.headers;

@@ -32,11 +32,16 @@ const ROLES: readonly Role[] = ['service', 'supervisor', 'auditor'];
 
 const time = z.iso.datetime({ offset: true });
 
-const querystring = z.object({
-  conversation: opaqueId.optional().describe('Only this one.'),
-  from: time.optional().describe('Only messages at or after it.'),
-  to: time.optional().describe('Only messages before it.'),
-});
+const querystring = z
+  .object({
+    conversation: opaqueId.optional().describe('Only this one.'),
+    from: time.optional().describe('Only messages at or after it.'),
+    to: time.optional().describe('Only messages before it.'),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || Date.parse(from) <= Date.parse(to), {
+    path: ['to'],
+    error: 'must not be before from',
+  });
 
 const exportSchema = {
   summary: 'Export conversations; roles service, supervisor, auditor',
@@ -68,7 +73,8 @@ export function addExportRoute(app: FastifyInstance, options: ExportRouteOptions
     { onRequest: authenticate, schema: exportSchema, exposeHeadRoute: false },
     async (request, reply) => {
       const { tenant, role } = claimsOf(request);
-      if (!ROLES.includes(role)) throw new RequestError('forbidden', `A ${role} may not export.`, { path: 'role' });
+      if (!ROLES.includes(role))
+        throw new RequestError('forbidden', `The role ${role} may not export.`, { path: 'role' });
       if (closing.aborted) throw new UnavailableError('The server is stopping.');
       if (running >= EXPORTS_AT_ONCE_MAX)
         throw new RequestError('rate-limited', `${running} exports are running.`, { retryAfterMs: RETRY_AFTER_MS });

@@ -33,7 +33,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof RequestError) return problem(error.code, error.message, error);
   if (error instanceof Rejection) return problem('rejected', error.message, { reason: error.code });
   if (error instanceof ConcurrencyError) return problem('revision-conflict', error.message);
-  if (error instanceof UnavailableError) return problem('unavailable', error.message);
+  // What caused it is for the log: it may name files and hosts.
+  if (error instanceof UnavailableError)
+    return problem('unavailable', error.cause === undefined ? error.message : 'Not available now; try again.');
   const { code, statusCode, message, validation, validationContext } = error as Partial<FastifyError>;
   if (validation?.[0]) {
     const path = faultyPath(validation[0].instancePath, validationContext);

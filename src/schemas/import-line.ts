@@ -4,7 +4,6 @@ import { TEXT_UNITS_MAX } from '../domain/conversation/rejections.ts';
 import { opaqueId, textUpTo, wellFormed } from './text.ts';
 
 const AUTHOR_UNITS_MAX = 200;
-const REPLY_TO_UNITS_MAX = 128;
 
 export const importLine = z.object({
   /** The message's id in its file, and the idempotency key of its import. */
@@ -16,7 +15,7 @@ export const importLine = z.object({
   role: z.enum(['visitor', 'agent', 'bot']),
   text: textUpTo(TEXT_UNITS_MAX),
   /** The `id` of the message it answers, which may stand in another conversation. */
-  replyTo: textUpTo(REPLY_TO_UNITS_MAX).nullish(),
+  replyTo: opaqueId.nullish(),
 });
 
 export type ImportLine = z.infer<typeof importLine>;

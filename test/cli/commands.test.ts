@@ -92,6 +92,9 @@ describe('token', () => {
     const ended = await place.run(['token', '--role', 'agent', '--sub', 'ada']);
     expectFailure(ended, 1, 'no-secret');
     expect(ended.stderr).toContain('JWT_SECRET');
+    const ofIssuer = await place.run(['token', '--role', 'agent', '--sub', 'ada'], { JWKS_URL: 'http://127.0.0.1:9/' });
+    expectFailure(ofIssuer, 1, 'no-secret');
+    expect(ofIssuer.stderr).toContain('the issuer that JWKS_URL names');
   });
 
   it('never repeats a secret that is too short', async () => {

@@ -81,6 +81,7 @@ describe('an export', () => {
     await expectRefusal(['--conversation', 'c2'], 1, unknown);
     await expectRefusal(['--conversation', 'c/1'], 2, /^verbatim: usage: --conversation/);
     await expectRefusal(['--from', 'yesterday'], 2, /^verbatim: usage: --from is "yesterday"/);
+    await expectRefusal(['--from', '2020-01-02', '--to', '2020-01-01'], 2, /^verbatim: usage: --to is before --from/);
     await place.serve();
     await expectRefusal(['--conversation', 'c2'], 1, unknown);
   });

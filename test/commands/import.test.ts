@@ -31,8 +31,11 @@ async function* numbered(lines: Iterable<unknown>): AsyncGenerator<NumberedLine>
 const commandsOn = (store: MemoryEventStore) =>
   createConversationCommands({ store, serializer, keys, clock: { now: () => Date.UTC(2026, 0, 1) } });
 
-const importer = (commands: ConversationCommands, waits: number[] = []) =>
-  createImporter({ commands, keys, random: () => 1, delay: ms => Promise.resolve(waits.push(ms)) });
+const importer = (commands: ConversationCommands, waits: number[] = [], told: string[] = []) =>
+  createImporter({
+    ...{ commands, keys, random: () => 1, delay: ms => Promise.resolve(waits.push(ms)) },
+    onError: error => told.push((error as Error).message),
+  });
 
 async function run(
   commands: ConversationCommands,
@@ -72,7 +75,7 @@ describe('An import', () => {
     const results = await run(commandsOn(store), [
       line('l1', { text }),
       line('l2', { author: 'Bob', role: 'agent', replyTo: 'l1', at: '2010-01-02T04:04:05+01:00', text: '' }),
-      line('l3', { replyTo: 'of another file', at: '2010-01-02T03:04:06Z' }),
+      line('l3', { replyTo: 'another-file.1', at: '2010-01-02T03:04:06Z' }),
     ]);
     expect(results).toEqual([
       { line: 1, status: 'imported', id: 'l1', conversation: 'one' },
@@ -98,7 +101,7 @@ describe('An import', () => {
         type: 'MessagePosted',
         data: {
           ...{ seq: 2, text: 'text of l3', format: 'plain', attachments: [] },
-          source: { id: 'l3', author: 'Ann', replyTo: 'of another file' },
+          source: { id: 'l3', author: 'Ann', replyTo: 'another-file.1' },
         },
       },
     ]);
@@ -308,8 +311,11 @@ describe('An import whose store is away', () => {
     expect(results.map(({ status }) => status)).toEqual(Array<string>(8).fill('imported'));
     expect(waits).toHaveLength(2);
     const broken = refusing('l3', 1, new Error('a broken stream'));
-    const answers = await collect(importer(broken.refusing, waits).run(numbered(lines), as));
-    expect(answers[2]).toMatchObject({ status: 'rejected', code: 'internal', message: 'a broken stream' });
+    const told: string[] = [];
+    const answers = await collect(importer(broken.refusing, waits, told).run(numbered(lines), as));
+    expect(answers[2]).toMatchObject({ status: 'rejected', code: 'internal' });
+    expect(JSON.stringify(answers)).not.toContain('a broken stream');
+    expect(told).toEqual(['a broken stream']);
     expect(answers.filter(({ status }) => status === 'imported')).toHaveLength(7);
     expect(waits).toHaveLength(2);
   });

@@ -72,7 +72,10 @@ describe.skipIf(!browserTool.found)('a conversation on the page', () => {
       expect(await side.count('duplicates').textContent()).toBe('0');
     }
     const wire = page.getByRole('region', { name: 'Wire' });
-    await wire.locator('.line .remark').getByText(/^Rev \d+: not for the visitor to see/).waitFor();
+    await wire
+      .locator('.line .remark')
+      .getByText(/^Rev \d+: not for the visitor to see/)
+      .waitFor();
 
     const staff = heard
       .filter(({ role }) => role === 'agent')

@@ -7,7 +7,8 @@ export const TAGS_MAX = 50;
 export const ATTRIBUTES_MAX = 50;
 
 /** The actor's role may never do this, whatever the state. The command handler answers it as `forbidden`, not `rejected`. */
-export const forbidden = (actor: Actor, what: string) => new Rejection('forbidden', `A ${actor.role} may not ${what}.`);
+export const forbidden = (actor: Actor, what: string) =>
+  new Rejection('forbidden', `The role ${actor.role} may not ${what}.`);
 
 export const alreadyStarted = () => new Rejection('already-started', 'The conversation has been started before.');
 
