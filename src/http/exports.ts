@@ -40,7 +40,7 @@ const querystring = z
   })
   .refine(({ from, to }) => from === undefined || to === undefined || Date.parse(from) <= Date.parse(to), {
     path: ['to'],
-    error: 'must not be before from',
+    message: 'must not be before from',
   });
 
 const exportSchema = {

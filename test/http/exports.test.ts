@@ -101,6 +101,8 @@ describe('an export', () => {
     running = await startHttp();
     expect((await exportOf({}, '?conversation=nowhere')).json).toMatchObject({ code: 'unknown-room', status: 404 });
     expect((await exportOf({}, '?from=yesterday')).json).toMatchObject({ code: 'bad-request', path: 'from' });
+    const backwards = '?from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z';
+    expect((await exportOf({}, backwards)).json).toMatchObject({ code: 'bad-request', path: 'to' });
     expect((await exportOf({}, '?conversation=a%2Fb')).json).toMatchObject({ code: 'bad-request' });
   });
 
