@@ -29,11 +29,20 @@ export interface EraseCommand {
 export async function eraseSubject({ config }: Pick<LoadedConfig, 'config'>, command: EraseCommand): Promise<number> {
   const asked = parseCommand(command);
   const server = await findServer(config, command.url);
-  const { duplicate } =
+  const { duplicate, held } =
     server === undefined ? await eraseInFolder(config, asked) : await askServer(config, server, asked);
-  const what = duplicate ? 'was erased before; nothing of it is left' : 'is erased';
-  process.stdout.write(`${asked.subject} of tenant ${asked.tenant} ${what}.\n`);
+  process.stdout.write(`${asked.subject} of tenant ${asked.tenant} ${outcomeOf(duplicate, held)}\n`);
   return EXIT_OK;
+}
+
+function outcomeOf(duplicate: boolean, held: boolean): string {
+  if (duplicate) return 'was erased before; nothing of it is left.';
+  return held ? 'is erased.' : 'is erased, but nothing personal had been kept for it: is it the right id?';
+}
+
+interface Erased {
+  readonly duplicate: boolean;
+  readonly held: boolean;
 }
 
 type Asked = Omit<EraseCommand, 'url'>;
@@ -53,24 +62,24 @@ function usage(flag: string, message: string): CliFailure {
   return new CliFailure('usage', `--${flag} ${message}.`, EXIT_USAGE);
 }
 
-async function eraseInFolder(config: LoadedConfig['config'], asked: Asked): Promise<{ readonly duplicate: boolean }> {
+async function eraseInFolder(config: LoadedConfig['config'], asked: Asked): Promise<Erased> {
   const engine = await openFolder(config, 'erase');
   try {
     const by = { id: asked.by, role: 'service' } as const;
-    const { first, duplicate } = await engine.eraseSubject({ ...asked, by, commandId: randomUUID() });
-    return { duplicate: duplicate || first === null };
+    const { first, duplicate, held } = await engine.eraseSubject({ ...asked, by, commandId: randomUUID() });
+    return { duplicate: duplicate || first === null, held };
   } finally {
     await engine.close();
   }
 }
 
-const answerSchema = z.object({ duplicate: z.boolean() });
+const answerSchema = z.object({ duplicate: z.boolean(), held: z.boolean() });
 
 async function askServer(
   config: LoadedConfig['config'],
   server: string,
   { tenant, subject, by, reason }: Asked,
-): Promise<{ readonly duplicate: boolean }> {
+): Promise<Erased> {
   const token = await serviceToken(config, { tenant, sub: by, lifeMs: TOKEN_LIFE_MS });
   const response = await fetch(new URL(`/v1/subjects/${encodeURIComponent(subject)}/erasure`, server), {
     method: 'POST',

@@ -19,6 +19,11 @@ export interface ErasureRequest {
   readonly traceparent?: string;
 }
 
+interface ErasureAck extends CommandAck {
+  /** The subject had a key until now, so that something personal of it may have been kept. Where not, the id may be a slip. */
+  readonly held: boolean;
+}
+
 export interface Erasure {
   /**
    * Resolves when no file of the log, its index or the keyring can be read for what was the subject's. Again is safe,
@@ -26,7 +31,7 @@ export interface Erasure {
    *
    * @throws what the handler of commands throws; an error of the keyring's files, after which it is to be asked again
    */
-  eraseSubject(request: ErasureRequest): Promise<CommandAck>;
+  eraseSubject(request: ErasureRequest): Promise<ErasureAck>;
   /** Destroys every key whose subject the log says is erased; how many there were. Before anything else is done. */
   finish(): Promise<number>;
 }
@@ -39,12 +44,13 @@ export interface ErasureOptions {
 export function createErasure({ tenants, keyring }: ErasureOptions): Erasure {
   return {
     async eraseSubject({ tenant, subject, by, reason, ...request }) {
+      const [key] = await keyring.find([{ tenant, subject }]);
       // So that the keyring knows the tenant, whose log `finish` reads, even where nothing was ever sealed in it.
       await keyring.obtain([{ tenant, subject }]);
       const command = { type: 'EraseSubject', data: { subject, reason } } as const;
       const ack = await tenants.handle({ ...request, tenant, command, id: TENANT_STREAM_ID, actor: by });
       await keyring.destroy([{ tenant, subject }]);
-      return ack;
+      return { ...ack, held: key !== undefined && key !== 'erased' };
     },
 
     async finish() {

@@ -19,7 +19,13 @@ export interface ErasureRouteOptions {
 const { subject, reason } = tenantCommandSchemas.EraseSubject.shape;
 
 const erasedSchema = z
-  .object({ subject, duplicate: z.boolean().describe('It had been erased before.') })
+  .object({
+    subject,
+    duplicate: z.boolean().describe('It had been erased before.'),
+    held: z
+      .boolean()
+      .describe('There was a key of it to destroy. Where it is false at the first time, is it the right id?'),
+  })
   .meta({ id: 'Erased', description: 'Nothing personal of the subject can be read any more.' });
 
 export function addErasureRoutes(app: FastifyInstance, { eraseSubject, authenticate }: ErasureRouteOptions): void {
@@ -55,13 +61,13 @@ export function addErasureRoutes(app: FastifyInstance, { eraseSubject, authentic
       const { subject } = request.params;
       const { reason } = request.body;
       const { 'idempotency-key': commandId } = request.headers;
-      const { first, duplicate } = await inFlight.run([tenant], commandId, () =>
+      const { first, duplicate, held } = await inFlight.run([tenant], commandId, () =>
         eraseSubject({
           ...{ tenant, subject, reason, commandId, by: { id: sub, role } },
           traceparent: request.traceparent,
         }),
       );
-      return reply.header('cache-control', 'no-store').send({ subject, duplicate: duplicate || first === null });
+      return reply.header('cache-control', 'no-store').send({ subject, duplicate: duplicate || first === null, held });
     },
   );
 }

@@ -61,7 +61,7 @@ describe('After an erasure', () => {
   it('of somebody who was never heard of, nothing of them is ever taken', async () => {
     const { keyring, tenants, handler, order } = node();
     const erasure = createErasure({ tenants, keyring });
-    expect(await erasure.eraseSubject(order('ann'))).toMatchObject({ first: 0n });
+    expect(await erasure.eraseSubject(order('ann'))).toMatchObject({ first: 0n, held: false });
     expect(await erasure.eraseSubject(order('ann', 'erase-again'))).toMatchObject({ first: null, duplicate: false });
     const commands = handler();
     await commands.handle(request('c1', START));
