@@ -25,7 +25,6 @@ export type Problem = z.infer<typeof problemSchema>;
 
 /** What fastify says of a request it could not read, in our codes. Everything else of 4xx is `bad-request`. */
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'too-large',
 };
 
@@ -41,6 +40,8 @@ export function problemOf(error: unknown): Problem {
     const path = faultyPath(validation[0].instancePath, validationContext);
     return problem('bad-request', `${path}: ${validation[0].message ?? 'not as expected'}`, { path });
   }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return problem('unsupported-media-type', 'The body must be application/json.', { path: 'content-type' });
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500)
     return problem(FASTIFY_CODES[code] ?? 'bad-request', message ?? '');
   return problem('internal', 'An error of ours; the log has more.');

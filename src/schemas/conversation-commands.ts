@@ -79,7 +79,9 @@ export const conversationCommandSchemas = {
     }),
   UnassignConversation: z.object({ reason: reason.optional() }),
   TransferConversation: z.object({
-    to: z.union([z.strictObject({ queue: slug }), z.strictObject({ agent: opaqueId })]),
+    to: z.union([z.strictObject({ queue: slug }), z.strictObject({ agent: opaqueId })], {
+      error: 'must be {queue} or {agent}, one of them',
+    }),
     reason,
   }),
 

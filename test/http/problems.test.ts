@@ -64,6 +64,7 @@ describe('every answer of the server', () => {
     });
     expect((await post('room=1', 'application/x-www-form-urlencoded')).json).toMatchObject({
       code: 'unsupported-media-type',
+      path: 'content-type',
     });
   });
 
