@@ -78,6 +78,9 @@ export const EMBEDDED_DEFAULTS = {
   indexFlushRowsMax: 50_000,
 } as const;
 
+/** A scan of the log waits so long, at the most, for a group that is on its way: appends come first. */
+const SCAN_PAUSE_MS_MAX = 5;
+
 /** The largest record there can be: an append at its limit, with the longest names. */
 const RECORD_BYTES_MAX = APPEND_BYTES_MAX + 8 * 1024;
 
@@ -173,7 +176,11 @@ export class EmbeddedEventStore implements EventStore {
     const { files, reader, streams, settings } = parts;
     const durableEnd = () => files.end;
     this.durability = new Durability(durableEnd);
-    this.reads = new StreamReads({ streams, reader, durableEnd, now: settings.now, closing: this.closing.signal });
+    const giveWay = async (): Promise<void> => {
+      if (this.writer?.isWriting) await this.durability.nextMove(SCAN_PAUSE_MS_MAX);
+    };
+    const closing = this.closing.signal;
+    this.reads = new StreamReads({ streams, reader, durableEnd, now: settings.now, closing, giveWay });
     this.subscriptions = new Subscriptions({
       streams,
       reads: this.reads,

@@ -16,6 +16,19 @@ export class Durability {
     await new Promise<void>(resolve => this.waiting.push({ position, resolve }));
   }
 
+  /** Resolves at the next move of the durable end, or after `msMax`. */
+  nextMove(msMax: number): Promise<void> {
+    return new Promise(resolve => {
+      const done = (): void => {
+        stop();
+        clearTimeout(timer);
+        resolve();
+      };
+      const stop = this.listen(done);
+      const timer = setTimeout(done, msMax);
+    });
+  }
+
   /** Called at each move of the durable end, until the returned function is called. */
   listen(listener: () => void): () => void {
     this.listeners.add(listener);

@@ -68,6 +68,11 @@ export class LogWriter {
     return new LogWriter(files, limits, hooks, await ActiveSegment.open(files.active, limits.segmentBytes));
   }
 
+  /** Whether a group is on its way to the disk. */
+  get isWriting(): boolean {
+    return this.writing !== undefined;
+  }
+
   /** Everything before it is durable. */
   get durableEnd(): number {
     return this.files.end;

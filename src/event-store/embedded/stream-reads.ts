@@ -21,13 +21,18 @@ export class StreamReads {
   /** Aborts when the store closes. */
   private readonly closing: AbortSignal;
 
+  /** Resolves when a scan may go on: appends come first. */
+  private readonly giveWay: () => Promise<void>;
+
   constructor(parts: {
     streams: StreamTable;
     reader: LogReader;
     durableEnd: () => number;
     now: () => number;
     closing: AbortSignal;
+    giveWay: () => Promise<void>;
   }) {
+    this.giveWay = parts.giveWay;
     this.streams = parts.streams;
     this.reader = parts.reader;
     this.durableEnd = parts.durableEnd;
@@ -127,6 +132,7 @@ export class StreamReads {
       yield chunk.end <= end ? chunk.records : chunk.records.filter(record => record.positionNumber < end);
       next = chunk.end;
       await this.turn();
+      await this.giveWay();
     }
   }
 
