@@ -131,8 +131,8 @@ export class StreamReads {
       if (!chunk) return;
       yield chunk.end <= end ? chunk.records : chunk.records.filter(record => record.positionNumber < end);
       next = chunk.end;
-      await this.turn();
       await this.giveWay();
+      await this.turn();
     }
   }
 
@@ -145,6 +145,7 @@ export class StreamReads {
       if (!chunk) return;
       yield chunk.records;
       before = chunk.start;
+      await this.giveWay();
       await this.turn();
     }
   }
