@@ -59,9 +59,16 @@ export function addApiKeyRoutes(app: FastifyInstance, { apiKeys, authenticate }:
     {
       onRequest: authenticate,
       schema: {
-        ...{ tags, security: SECURED, summary: 'Make an API key; role service', operationId: 'createApiKey' },
+        ...{
+          tags,
+          security: SECURED,
+          summary: 'Make an API key, shown once; role service',
+          operationId: 'createApiKey',
+        },
         headers: z.looseObject({ 'idempotency-key': idempotencyKey }),
-        body: z.object({ name: apiKeyName.describe('What it is for.'), role: apiKeyRole }),
+        body: z
+          .object({ name: apiKeyName.describe('What it is for.'), role: apiKeyRole })
+          .meta({ examples: [{ name: 'CRM', role: 'agent' }] }),
         response: {
           201: createdKeySchema,
           ...problemAnswers([
@@ -95,7 +102,7 @@ export function addApiKeyRoutes(app: FastifyInstance, { apiKeys, authenticate }:
       onRequest: authenticate,
       schema: {
         ...{ tags, security: SECURED, operationId: 'listApiKeys' },
-        summary: 'All API keys of the tenant; roles service, supervisor, auditor',
+        summary: 'List the API keys of the tenant; roles service, supervisor, auditor',
         response: { 200: z.object({ keys: z.array(keySchema) }), ...problemAnswers(PROBLEMS) },
       },
     },

@@ -14,6 +14,7 @@ import { RequestError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { askAccess, roomOf } from '../gateway/room-access.ts';
 import { wireRevision } from '../gateway/server-frames.ts';
+import { CONVERSATION_COMMAND_DOCUMENTS } from '../schemas/conversation-command-documents.ts';
 import { conversationCommandSchemas } from '../schemas/conversation-commands.ts';
 import type { ConversationCommandType } from '../schemas/conversation-commands.ts';
 import { opaqueId } from '../schemas/text.ts';
@@ -41,6 +42,8 @@ const ackSchema = z
     duplicate: z.boolean().describe('Whether it had been taken before, under the same key.'),
   })
   .meta({ id: 'Ack', description: 'The events are durable.' });
+
+const conversationParams = z.object({ conversation: opaqueId.meta({ description: 'Its id.', examples: ['42'] }) });
 
 const commandHeaders = z.looseObject({
   'idempotency-key': idempotencyKey,
@@ -81,9 +84,9 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRouteOpti
         ...hooks(options),
         schema: {
           ...describe(type, type),
-          params: z.object({ conversation: opaqueId }),
+          params: conversationParams,
           headers: commandHeaders,
-          body: conversationCommandSchemas[type] as z.ZodType<object>,
+          body: bodyOf(type),
           response: { 200: ackSchema, ...problemAnswers(PROBLEMS) },
         },
       },
@@ -99,9 +102,10 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRouteOpti
     {
       ...hooks(options),
       schema: {
-        ...describe('StartConversation under an id that the server makes', 'StartNewConversation'),
+        ...describe('StartConversation', 'StartNewConversation'),
+        summary: 'Begin a conversation under an id that the server makes',
         headers: commandHeaders.omit({ 'if-match': true }),
-        body: conversationCommandSchemas.StartConversation,
+        body: conversationCommandSchemas.StartConversation.meta({ examples: [exampleOf('StartConversation')] }),
         response: {
           201: ackSchema,
           ...problemAnswers(PROBLEMS.filter(code => code !== 'precondition-failed' && code !== 'not-found')),
@@ -128,8 +132,18 @@ function hooks({ authenticate }: CommandRouteOptions) {
   };
 }
 
-function describe(summary: string, operationId: string) {
-  return { summary, operationId, tags: ['Conversations'], security: SECURED };
+function describe(type: ConversationCommandType, operationId: string) {
+  const { summary, description } = CONVERSATION_COMMAND_DOCUMENTS[type];
+  return { summary, description, operationId, tags: ['Conversations'], security: SECURED };
+}
+
+function bodyOf(type: ConversationCommandType): z.ZodType<object> {
+  const schema: z.ZodType<object> = conversationCommandSchemas[type];
+  return schema.meta({ examples: [exampleOf(type)] });
+}
+
+function exampleOf(type: ConversationCommandType): object {
+  return CONVERSATION_COMMAND_DOCUMENTS[type].example;
 }
 
 type CommandRequest = Pick<FastifyRequest, 'traceparent'> & {

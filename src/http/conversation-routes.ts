@@ -115,7 +115,7 @@ const eventsQuery = z
     path: ['before'],
   });
 
-const params = z.object({ conversation: opaqueId });
+const params = z.object({ conversation: opaqueId.meta({ description: 'Its id.', examples: ['42'] }) });
 
 export function addConversationRoutes(app: FastifyInstance, options: ConversationRouteOptions): void {
   const { commands, authenticate, log } = options;
@@ -125,7 +125,8 @@ export function addConversationRoutes(app: FastifyInstance, options: Conversatio
     {
       onRequest: authenticate,
       schema: {
-        summary: 'What a conversation is now',
+        summary: 'Read what a conversation is now',
+        description: 'Status, hands, receipts; for staff also tags, priority and what else visitors are not shown.',
         operationId: 'getConversation',
         ...{ tags: ['Conversations'], security: SECURED, params },
         response: {
@@ -155,7 +156,7 @@ function addEventsRoute(app: FastifyInstance, { commands, rooms, authenticate, l
     {
       onRequest: authenticate,
       schema: {
-        summary: 'The history of a room, in pages',
+        summary: 'Read a conversation event by event, in pages',
         description: 'Revisions are covered without a gap; those that your role may not see are counted, not shown.',
         operationId: 'getEvents',
         ...{ tags: ['Conversations'], security: SECURED, params, querystring: eventsQuery },

@@ -42,7 +42,9 @@ export function addErasureRoutes(app: FastifyInstance, { eraseSubject, authentic
           'whose visitor it is, and its name everywhere, reads `null` from then on. It cannot be undone.',
         params: z.object({ subject }),
         headers: z.looseObject({ 'idempotency-key': idempotencyKey }),
-        body: z.object({ reason: reason.describe('Kept for good: no name, nothing personal.') }),
+        body: z
+          .object({ reason: reason.describe('Kept for good: no name, nothing personal.') })
+          .meta({ examples: [{ reason: 'request 2026-114' }] }),
         response: {
           200: erasedSchema,
           ...problemAnswers([

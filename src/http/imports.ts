@@ -32,13 +32,21 @@ export interface ImportRouteOptions {
 const NDJSON = 'application/x-ndjson';
 const RETRY_AFTER_MS = 5_000;
 
+const EXAMPLE_LINE = `${JSON.stringify({
+  ...{ id: 'crm-1', conversation: 'crm-42', at: '2026-03-01T12:00:00Z' },
+  ...{ author: 'vera', role: 'visitor', text: 'Where is my parcel?' },
+})}\n`;
+
 const importSchema = {
-  summary: 'Import conversations',
+  summary: 'Import conversations, line by line; role service',
   description:
-    'NDJSON in, one result a line out, in order and while the request still comes in. Role `service`. Again is safe: what is there is recognised.',
+    'NDJSON in, one result a line out, in order and while the request still comes in. Again is safe: what is there is recognised.',
   operationId: 'importConversations',
   ...{ tags: ['Imports'], security: SECURED, consumes: [NDJSON] },
-  body: z.string().describe('One JSON object a line: `{id, conversation, at, author, role, text, replyTo?}`.'),
+  body: z.string().meta({
+    description: 'One JSON object a line: `{id, conversation, at, author, role, text, replyTo?}`.',
+    examples: [EXAMPLE_LINE],
+  }),
   response: {
     200: {
       description: 'One JSON object a line: `{line, status: imported | duplicate | rejected, …}`.',

@@ -40,37 +40,44 @@ const attributes = z
 
 const reason = textUpTo(REASON_UNITS_MAX).min(1);
 const nothing = z.object({});
+const messageSeq = seq.describe('Which message: its ordinal in the conversation, from 0.');
 
 export const conversationCommandSchemas = {
   StartConversation: z.object({
-    channel: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, a letter first'),
-    visitor: personId.optional(),
-    topic: textUpTo(TOPIC_UNITS_MAX).optional(),
+    channel: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, a letter first')
+      .describe('How it came: web, mail, api, …'),
+    visitor: personId.optional().describe('Whose conversation it is. A visitor may leave it out: it is itself.'),
+    topic: textUpTo(TOPIC_UNITS_MAX).optional().describe('What it is about.'),
     attributes: attributes.optional(),
   }),
   PostMessage: z.object({
-    text: wellFormed,
+    text: wellFormed.describe('1 to 10,000 UTF-16 units; empty only with attachments.'),
     format: z.literal('plain').optional(),
-    replyTo: seq.optional(),
+    replyTo: seq.optional().describe('`seq` of the message that it answers.'),
     attachments: z.array(attachment).max(ATTACHMENTS_MAX).optional(),
   }),
-  EditMessage: z.object({ seq, text: wellFormed }),
-  RedactMessage: z.object({ seq, reason: reason.optional() }),
+  EditMessage: z.object({ seq: messageSeq, text: wellFormed.describe('The whole new text.') }),
+  RedactMessage: z.object({ seq: messageSeq, reason: reason.optional() }),
   AddNote: z.object({ text: wellFormed }),
 
   JoinConversation: nothing,
   LeaveConversation: nothing,
-  MarkRead: z.object({ seq }),
-  MarkDelivered: z.object({ seq }),
+  MarkRead: z.object({ seq: messageSeq }),
+  MarkDelivered: z.object({ seq: messageSeq }),
   RemoveVisitor: z.object({ reason }),
 
   AddTag: z.object({ tag: slug }),
   RemoveTag: z.object({ tag: slug }),
   SetPriority: z.object({ priority: z.enum(['low', 'normal', 'high', 'urgent']) }),
-  SetAttributes: z.object({ attributes, remove: z.array(attributeName).max(ATTRIBUTES_MAX).optional() }),
+  SetAttributes: z.object({
+    attributes,
+    remove: z.array(attributeName).max(ATTRIBUTES_MAX).optional().describe('Names to take away.'),
+  }),
 
   QueueConversation: z.object({ queue: slug, reason: reason.optional() }),
-  RequestAssignment: z.object({ agent: opaqueId.optional() }),
+  RequestAssignment: z.object({ agent: opaqueId.optional().describe('Absent: who asks.') }),
   AssignConversation: z
     .object({ agent: opaqueId, reservation: opaqueId.optional(), forced: z.literal(true).optional(), why: reason })
     .refine(({ reservation, forced }) => (reservation === undefined) !== (forced === undefined), {
@@ -85,7 +92,7 @@ export const conversationCommandSchemas = {
     reason,
   }),
 
-  SnoozeConversation: z.object({ until: z.iso.datetime({ offset: true }) }),
+  SnoozeConversation: z.object({ until: z.iso.datetime({ offset: true }).describe('A time to come.') }),
   ResolveConversation: z.object({ outcome: slug.optional() }),
   ReopenConversation: z.object({ reason }),
   CloseConversation: nothing,

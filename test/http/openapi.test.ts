@@ -1,12 +1,16 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/errors.ts';
+import { CONVERSATION_COMMAND_DOCUMENTS } from '../../src/schemas/conversation-command-documents.ts';
+import { conversationCommandSchemas } from '../../src/schemas/conversation-commands.ts';
 import { ask, startHttp } from './support.ts';
 import type { TestServer } from './support.ts';
 
 interface Operation {
   readonly operationId?: string;
   readonly summary?: string;
+  readonly description?: string;
+  readonly requestBody?: { readonly content: Record<string, { readonly example?: unknown }> };
   readonly responses: Record<string, { readonly content: Record<string, unknown> }>;
   readonly security?: unknown;
   readonly parameters?: readonly { readonly name: string; readonly required?: boolean }[];
@@ -76,6 +80,24 @@ describe('the OpenAPI document', () => {
     expect(ids).not.toContain(undefined);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { name, operation } of operations()) expect(operation.summary, name).toBeTruthy();
+  });
+
+  it('says of each command what it does, with a body that it takes, and not its name again', () => {
+    for (const [type, schema] of Object.entries(conversationCommandSchemas)) {
+      const operation = document.paths[`/v1/conversations/{conversation}/commands/${type}`]?.post;
+      expect(operation?.summary, type).toMatch(/^[A-Z][a-z]+ \S+/);
+      expect(operation?.description, type).toMatch(/\.$/);
+      const example = operation?.requestBody?.content['application/json']?.example;
+      expect(schema.strict().parse(example), type).toEqual(example);
+    }
+    const summaries = Object.values(CONVERSATION_COMMAND_DOCUMENTS).map(({ summary }) => summary);
+    expect(new Set(summaries).size).toBe(summaries.length);
+  });
+
+  it('shows an example of every body', () => {
+    for (const { name, operation } of operations())
+      for (const { example } of Object.values(operation.requestBody?.content ?? {}))
+        expect(example, name).toBeDefined();
   });
 
   it('documents for each operation of a tenant who may not, too many, and what is ours', () => {
