@@ -6,6 +6,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Rejection } from '../domain/decider.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
+import { faultOf } from '../faults.ts';
 import type { ImportLine } from '../schemas/import-line.ts';
 import type { CommandAck, ConversationCommands } from './commands.ts';
 import type { TenantKeys } from './derived-ids.ts';
@@ -231,9 +232,6 @@ function ignoreStartedInBetween(error: unknown): void {
 }
 
 function describe(error: unknown): Pick<ImportResult, 'code' | 'reason' | 'path' | 'message'> {
-  if (error instanceof Rejection) return { code: 'rejected', reason: error.code, message: error.message };
-  if (error instanceof UnavailableError) return { code: 'unavailable', message: error.message };
-  if (!(error instanceof RequestError)) return { code: 'internal', message: 'An error of ours; the log tells more.' };
-  const { code, message, reason, path } = error;
+  const { code, message, reason, path } = faultOf(error);
   return { code, message, ...(reason === undefined ? {} : { reason }), ...(path === undefined ? {} : { path }) };
 }

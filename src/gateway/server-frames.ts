@@ -1,6 +1,7 @@
 /** What the gateway says. `events` frames are built beside, in event-frames.ts, encoded once for many sockets. */
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
+import type { Fault } from '../faults.ts';
 
 const ref = z.string().optional();
 const room = z.string();
@@ -93,17 +94,6 @@ export function wireRevision(revision: bigint): number {
   if (revision > 9_007_199_254_740_991n)
     throw new RangeError(`Revision ${String(revision)} does not fit a JSON number.`);
   return Number(revision);
-}
-
-/** What went wrong, as `error` and `nack` say it. */
-export interface Fault {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly path?: string | undefined;
-  readonly reason?: string | undefined;
-  /** Absent: as the table says of the code. */
-  readonly retryable?: boolean | undefined;
-  readonly retryAfterMs?: number | undefined;
 }
 
 /** Only what is given becomes a field. */

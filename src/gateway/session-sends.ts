@@ -7,7 +7,7 @@ import type { ConversationCommand } from '../domain/conversation/commands.ts';
 import { RequestError } from '../errors.ts';
 import type { SendFrame } from './client-frames.ts';
 import type { GatewayContext } from './context.ts';
-import { faultOf } from './faults.ts';
+import { faultOf } from '../faults.ts';
 import type { Outbox } from './outbox.ts';
 import { askAccess, conversationOf, roomOf, ROOM_SHAPE } from './room-access.ts';
 import { nackFrame, wireRevision } from './server-frames.ts';

@@ -13,7 +13,7 @@ import { RequestError } from '../errors.ts';
 import { parseClientFrame, type ClientFrame, type ParsedFrame } from './client-frames.ts';
 import { CLOSE, unauthorized, type Close } from './close-codes.ts';
 import type { GatewayContext } from './context.ts';
-import { faultOf } from './faults.ts';
+import { faultOf } from '../faults.ts';
 import { Outbox } from './outbox.ts';
 import { errorFrame, nackFrame, type ServerFrame } from './server-frames.ts';
 import { SessionRooms } from './session-rooms.ts';

@@ -1,9 +1,9 @@
 /** Every error as RFC 9457 problem details, from the one table of codes. What is ours to mend tells nothing of its inside. */
 import type { FastifyError, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { Rejection } from '../domain/decider.ts';
-import { ConcurrencyError, ERROR_CODES, RequestError, UnavailableError } from '../errors.ts';
+import { ERROR_CODES } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import { faultOf } from '../faults.ts';
 
 const PROBLEM_TYPE = 'application/problem+json';
 
@@ -29,12 +29,6 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 export function problemOf(error: unknown): Problem {
-  if (error instanceof RequestError) return problem(error.code, error.message, error);
-  if (error instanceof Rejection) return problem('rejected', error.message, { reason: error.code });
-  if (error instanceof ConcurrencyError) return problem('revision-conflict', error.message);
-  // What caused it is for the log: it may name files and hosts.
-  if (error instanceof UnavailableError)
-    return problem('unavailable', error.cause === undefined ? error.message : 'Not available now; try again.');
   const { code, statusCode, message, validation, validationContext } = error as Partial<FastifyError>;
   if (validation?.[0]) {
     const path = faultyPath(validation[0].instancePath, validationContext);
@@ -44,7 +38,8 @@ export function problemOf(error: unknown): Problem {
     return problem('unsupported-media-type', 'The body must be application/json.', { path: 'content-type' });
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500)
     return problem(FASTIFY_CODES[code] ?? 'bad-request', message ?? '');
-  return problem('internal', 'An error of ours; the log has more.');
+  const fault = faultOf(error);
+  return problem(fault.code, fault.message, fault);
 }
 
 /** `data.text` of a body is `text`; of what has no field to name, the part of the request. */

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Rejection } from '../../src/domain/decider.ts';
 import { ERROR_CODES, RequestError, UnavailableError } from '../../src/errors.ts';
 import type { ErrorCode } from '../../src/errors.ts';
+import { StreamDeletedError } from '../../src/event-store/errors.ts';
+import { faultOf } from '../../src/faults.ts';
 import { problemOf } from '../../src/http/problems.ts';
 import { ask, startHttp } from './support.ts';
 import type { TestServer } from './support.ts';
@@ -34,6 +36,17 @@ describe('problem details', () => {
       reason: 'not-the-author',
     });
     expect(problemOf(new UnavailableError('disk full'))).toMatchObject({ status: 503, retryable: true });
+  });
+
+  it('say of every error what a socket is told of it: a deleted room is unknown, not an error of ours', () => {
+    expect(problemOf(new StreamDeletedError('conversation-acme.1'))).toMatchObject({
+      status: 404,
+      code: 'unknown-room',
+    });
+    const hung = new UnavailableError('/srv/data is full', { cause: new Error('ENOSPC') });
+    for (const error of [hung, new UnavailableError('stopping'), new Rejection('not-open', 'no'), new Error('x')])
+      expect(problemOf(error)).toMatchObject({ code: faultOf(error).code, detail: faultOf(error).message });
+    expect(problemOf(hung).detail).not.toContain('srv');
   });
 
   it('of an error of ours tell nothing of its inside', () => {
