@@ -29,15 +29,24 @@ export type JournalEntry =
       readonly first: number | null;
       readonly last: number;
       readonly duplicate: boolean;
+      /** As the ack names the place in the whole log; absent where a run does not look at it. */
+      readonly position?: string | null;
     }
   | { readonly kind: 'nacked'; readonly id: string; readonly code: string; readonly retryable: boolean }
   | { readonly kind: 'cut' | 'lost' }
+  /** `known`: the highest revision that an ack had told of before this was subscribed to. */
+  | { readonly kind: 'caught-up'; readonly upTo: number; readonly known: number }
   | { readonly kind: 'reset' | 'error' | 'stray'; readonly detail: string };
 
 export interface Journal {
   readonly client: string;
   /** Staff see every revision; visitors those that `isHidden` lets through. */
   readonly view: 'staff' | 'visitor';
+  /**
+   * `all` (also where absent): from the first revision to the head. `part`: from what its first subscription asked for to
+   * where it left. `none`: it only sends.
+   */
+  readonly reads?: 'all' | 'part' | 'none';
   readonly entries: readonly JournalEntry[];
 }
 
@@ -55,6 +64,7 @@ export type ViolationKind =
   | 'text-altered'
   | 'never-sent'
   | 'log-not-dense'
+  | 'stale'
   | 'refused';
 
 export interface Violation {
@@ -111,13 +121,16 @@ function checkLog({ log, journals, foreign }: Run): Violation[] {
 }
 
 /** GW-3: frames tile across all connections of a client, and carry each visible revision of the log once, in order. */
-function checkCoverage({ client, view, entries }: Journal, { log, isHidden }: Run): Violation[] {
+function checkCoverage({ client, view, reads = 'all', entries }: Journal, { log, isHidden }: Run): Violation[] {
+  if (reads === 'none') return [];
   const violations: Violation[] = [];
   const report = (kind: ViolationKind, detail: string): void => {
     violations.push({ kind, where: client, detail });
   };
   const received = new Set<number>();
-  let cursor = -1;
+  const first = reads === 'part' ? entries.find(entry => entry.kind === 'subscribed') : undefined;
+  const begin = first?.asked ?? -1;
+  let cursor = begin;
   let lastRev = -1;
   for (const entry of entries) {
     if (entry.kind === 'subscribed') {
@@ -139,13 +152,17 @@ function checkCoverage({ client, view, entries }: Journal, { log, isHidden }: Ru
         }
       }
       cursor = entry.upTo;
+    } else if (entry.kind === 'caught-up') {
+      if (entry.upTo < entry.known)
+        report('stale', `caught up at ${entry.upTo}, though ${entry.known} was acked before`);
     } else if (entry.kind === 'reset' || entry.kind === 'error' || entry.kind === 'stray') {
       report('refused', `${entry.kind}: ${entry.detail}`);
     }
   }
   for (const event of log) {
+    const wanted = reads === 'all' || (event.rev > begin && event.rev <= cursor);
     const visible = view === 'staff' || !isHidden?.(event);
-    if (visible && !received.has(event.rev)) report('missing', `revision ${event.rev}`);
+    if (wanted && visible && !received.has(event.rev)) report('missing', `revision ${event.rev}`);
   }
   return violations;
 }

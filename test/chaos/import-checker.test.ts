@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { byConversation } from '../support/sample.ts';
+import type { SampleLine } from '../support/sample.ts';
 import type { WireEvent } from '../support/wire-client.ts';
-import { byConversation, checkImport } from './import-checker.ts';
-import type { FileLine } from './import-checker.ts';
+import { checkImport } from './import-checker.ts';
 
-const LINES: readonly FileLine[] = [
+const LINES: readonly SampleLine[] = [
   {
     id: 'a.1',
     conversation: 'a',
@@ -32,7 +33,7 @@ const LINES: readonly FileLine[] = [
   },
 ];
 
-function roomsOf(lines: readonly FileLine[]): Map<string, WireEvent[]> {
+function roomsOf(lines: readonly SampleLine[]): Map<string, WireEvent[]> {
   return new Map(
     [...byConversation(lines)].map(([conversation, messages]) => {
       const at = messages[0]?.at ?? '';

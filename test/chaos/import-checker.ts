@@ -2,37 +2,12 @@
  * Holds rooms as a WebSocket shows them against the file they were imported from: every message once, in order, its text
  * equal code unit by code unit, its time, author, role and reply kept. Pure.
  */
+import { byConversation } from '../support/sample.ts';
+import type { SampleLine } from '../support/sample.ts';
 import type { WireEvent } from '../support/wire-client.ts';
 
-export interface FileLine {
-  readonly id: string;
-  readonly conversation: string;
-  readonly at: string;
-  readonly author: string;
-  readonly role: string;
-  readonly text: string;
-  readonly replyTo?: string;
-}
-
-export function parseLines(ndjson: string): FileLine[] {
-  return ndjson
-    .split('\n')
-    .filter(line => line !== '')
-    .map(line => JSON.parse(line) as FileLine);
-}
-
-export function byConversation(lines: readonly FileLine[]): Map<string, FileLine[]> {
-  const conversations = new Map<string, FileLine[]>();
-  for (const line of lines) {
-    const conversation = conversations.get(line.conversation);
-    if (conversation) conversation.push(line);
-    else conversations.set(line.conversation, [line]);
-  }
-  return conversations;
-}
-
 /** What differs, as sentences; empty when the rooms are the file. `rooms` by conversation id. */
-export function checkImport(lines: readonly FileLine[], rooms: ReadonlyMap<string, readonly WireEvent[]>): string[] {
+export function checkImport(lines: readonly SampleLine[], rooms: ReadonlyMap<string, readonly WireEvent[]>): string[] {
   const found: string[] = [];
   const actorByAuthor = new Map<string, string>();
   const authorByActor = new Map<string, string>();
@@ -53,7 +28,7 @@ export function checkImport(lines: readonly FileLine[], rooms: ReadonlyMap<strin
   return found;
 }
 
-function checkConversation(expected: readonly FileLine[], events: readonly WireEvent[]): string[] {
+function checkConversation(expected: readonly SampleLine[], events: readonly WireEvent[]): string[] {
   const found: string[] = [];
   const [started, ...posted] = events;
   if (events.length !== expected.length + 1) found.push(`${events.length} events for ${expected.length} messages`);

@@ -5,18 +5,19 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { byConversation, linesOf, readNdjson, renamed, SAMPLE, toNdjson, WHOLE_FILE } from '../support/sample.ts';
+import type { SampleLine } from '../support/sample.ts';
 import { cleanEnvironment, REPOSITORY, startServer } from '../support/server-process.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { readRooms } from '../support/wire-client.ts';
 import type { WireEvent } from '../support/wire-client.ts';
-import { byConversation, checkImport, parseLines } from './import-checker.ts';
-import type { FileLine } from './import-checker.ts';
+import { checkImport } from './import-checker.ts';
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 
 const KILLS = scaled(20, 2);
@@ -40,7 +41,7 @@ afterAll(async () => {
 describe('import', () => {
   it(`${KILLS} kill -9 in the middle: every message once, in order, byte for byte; a second import appends nothing`, async () => {
     const lines = readData();
-    const ndjson = lines.map(line => `${JSON.stringify(line)}\n`).join('');
+    const ndjson = toNdjson(lines);
     const file = join(folder, 'messages.ndjson.gz');
     writeFileSync(file, gzipSync(ndjson));
     console.log(`SEED=${SEED} SCALE=${SCALE}, ${lines.length} messages`);
@@ -154,34 +155,14 @@ async function readAll(
  * SUPPORT_DATA, else the whole data where it lies beside the checkout, else the sample: cut to whole conversations where
  * that is more than the scale wants, and repeated under other ids where it is less.
  */
-function readData(): FileLine[] {
-  const candidates = [
-    process.env.SUPPORT_DATA,
-    join(REPOSITORY, '..', 'shared', 'data', 'ubuntu-support.ndjson.gz'),
-    join(REPOSITORY, 'examples', 'ubuntu-support-sample.ndjson'),
-  ];
-  const path = candidates.find(candidate => candidate !== undefined && existsSync(candidate));
-  if (!path) throw new Error(`No data to import among ${candidates.join(', ')}.`);
-  const bytes = readFileSync(path);
-  const conversations = [
-    ...byConversation(parseLines((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString())).values(),
-  ];
-  const lines: FileLine[] = [];
+function readData(): SampleLine[] {
+  const conversations = [...byConversation(linesOf(readNdjson(WHOLE_FILE ?? SAMPLE))).values()];
+  const lines: SampleLine[] = [];
   for (let copy = 0; lines.length < LINES; copy++) {
     for (const conversation of conversations) {
       if (lines.length >= LINES) break;
-      lines.push(...conversation.map(line => (copy === 0 ? line : renamed(line, `copy-${copy}`))));
+      lines.push(...(copy === 0 ? conversation : renamed(conversation, `copy-${copy}`)));
     }
   }
   return lines;
-}
-
-function renamed(line: FileLine, suffix: string): FileLine {
-  const { id, conversation, replyTo } = line;
-  return {
-    ...line,
-    id: `${id}.${suffix}`,
-    conversation: `${conversation}.${suffix}`,
-    ...(replyTo === undefined ? {} : { replyTo: `${replyTo}.${suffix}` }),
-  };
 }

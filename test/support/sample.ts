@@ -58,6 +58,16 @@ export function marked(lines: readonly SampleLine[], mark: string): SampleLine[]
   }));
 }
 
+/** The same lines as another copy of their conversations. */
+export function renamed(lines: readonly SampleLine[], suffix: string): SampleLine[] {
+  return lines.map(({ id, conversation, replyTo, ...rest }) => ({
+    ...rest,
+    id: `${id}.${suffix}`,
+    conversation: `${conversation}.${suffix}`,
+    ...(replyTo === undefined ? {} : { replyTo: `${replyTo}.${suffix}` }),
+  }));
+}
+
 export function toNdjson(lines: readonly object[]): string {
   return lines.map(line => `${JSON.stringify(line)}\n`).join('');
 }

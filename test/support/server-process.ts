@@ -46,6 +46,11 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
   /** Starts it again on the same ports and folder; resolves once it is ready, to how long that took in ms. */
   start(): Promise<number>;
+  /** Starts it again without waiting for anything: `untilReady` does. */
+  launch(): void;
+  untilReady(): Promise<void>;
+  /** Sends a signal without waiting for what comes of it. */
+  signal(signal: NodeJS.Signals): void;
   /** Signed with the server's own secret. */
   token(role: string, sub: string, options?: TokenOptions): string;
   /** Ends it and removes the folder if it was made here. */
@@ -72,8 +77,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   let watchdog: ChildProcess | undefined;
   let output = '';
 
-  const start = async (): Promise<number> => {
-    const begunMs = performance.now();
+  const launch = (): void => {
     output = '';
     const starting = spawn(process.execPath, [VERBATIM, 'serve'], {
       cwd: REPOSITORY,
@@ -87,7 +91,17 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       });
     }
     watchdog = watch(starting);
-    await untilReady(httpUrl, starting, () => output);
+  };
+
+  const ready = async (): Promise<void> => {
+    if (!child) throw new Error('The server was not started.');
+    await untilReady(httpUrl, child, () => output);
+  };
+
+  const start = async (): Promise<number> => {
+    const begunMs = performance.now();
+    launch();
+    await ready();
     return performance.now() - begunMs;
   };
 
@@ -132,6 +146,11 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     },
     stop: () => end('SIGTERM'),
     start,
+    launch,
+    untilReady: ready,
+    signal: signal => {
+      child?.kill(signal);
+    },
     token: (role, sub, more = {}) =>
       signToken(environment.JWT_SECRET ?? readFileSync(join(dataFolder, 'jwt-secret'), 'utf8').trim(), role, sub, more),
     dispose,

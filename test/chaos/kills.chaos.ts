@@ -1,0 +1,140 @@
+/**
+ * The kill storm: a served process under mixed load (sends, edits, redactions, notes, receipts, resumes of many rooms,
+ * commands over HTTP, imports, exports) is killed with -9 at random instants: serving, in the first moments of a start,
+ * just ready, in the middle of a drain, and several times in a row. Afterwards a process that has seen nothing of it holds
+ * what the clients noted down against the log.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { startServer } from '../support/server-process.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import { startKillChild } from './kill-child.ts';
+import type { KillChild } from './kill-child.ts';
+import type { JudgeOrder, Verdict } from './kill-judge.ts';
+import type { LoadOrder } from './kill-load.ts';
+import { randomOf, SCALE, SEED } from './scale.ts';
+
+const KILLS_FULL = 1_000;
+/** So that a quarter of the scale is 25 kills, which fit into a minute. */
+const KILLS_EXPONENT = Math.log(40) / Math.log(4);
+const KILLS = Math.max(8, Math.round(KILLS_FULL * SCALE ** KILLS_EXPONENT));
+const SECRET = 'the-secret-of-the-kill-storm-0123456789abcdef';
+const MINUTE_MS = 60_000;
+const PROGRESS_EVERY = 50;
+
+/** When in a server's life it is killed, how often, and the longest wait before it. */
+const MOMENTS = [
+  { name: 'serving', share: 0.55, waitMs: 700 },
+  { name: 'starting', share: 0.2, waitMs: 600 },
+  { name: 'just ready', share: 0.1, waitMs: 5 },
+  { name: 'draining', share: 0.15, waitMs: 250 },
+] as const;
+type Moment = (typeof MOMENTS)[number];
+
+const folder = mkdtempSync(join(tmpdir(), 'verbatim-kills-'));
+const children: KillChild<never>[] = [];
+let server: ServerProcess | undefined;
+
+afterAll(async () => {
+  for (const child of children) child.kill();
+  await server?.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+describe('kill storm', () => {
+  it(`GW-3, GW-7, GW-8: ${KILLS} kill -9 under mixed load: nothing acked is lost, nothing is there twice, every reader is whole`, async () => {
+    console.log(`SEED=${SEED} SCALE=${SCALE}`);
+    const begunMs = performance.now();
+    server = await startServer({
+      environment: {
+        ...{ JWT_SECRET: SECRET, HOST: '127.0.0.1', LOG_LEVEL: 'warn', SHUTDOWN_GRACE_MS: '3000' },
+        // Small, so that segments roll and the index is flushed thousands of times.
+        ...{ SEGMENT_BYTES: '1048576', INDEX_FLUSH_MS: '50', RECONNECT_SPREAD_MS: '100' },
+      },
+    });
+    const at = {
+      httpUrl: server.httpUrl,
+      gatewayUrl: server.gatewayUrl,
+      secret: SECRET,
+      journal: join(folder, 'journal'),
+    };
+    const scale = { SEED: String(SEED), SCALE: String(SCALE) };
+    const load = started(startKillChild<LoadOrder>('kill-load.ts', scale));
+    await load.tell({ op: 'begin', options: at }, MINUTE_MS);
+    const killed = await killAgainAndAgain(server);
+    await load.tell({ op: 'settle' }, 2 * MINUTE_MS);
+    await load.tell({ op: 'finish' }, 2 * MINUTE_MS);
+
+    await server.kill9();
+    await server.start();
+    const judge = started(startKillChild<JudgeOrder>('kill-judge.ts', scale));
+    const options = { ...at, dataFolder: server.dataFolder };
+    await judge.tell({ op: 'read', options }, 5 * MINUTE_MS);
+    await server.kill9();
+    const { violations, counts } = await judge.tell<Verdict>({ op: 'judge', options }, 5 * MINUTE_MS);
+    const seconds = Math.round((performance.now() - begunMs) / 1_000);
+    console.log(`  kills: ${JSON.stringify(killed.moments)}; ${JSON.stringify(counts)}; ${seconds} s`);
+    expect(violations).toEqual([]);
+    expect(killed.complaints).toEqual([]);
+
+    // The run must have been one: every moment was met, and work was under way when the server died.
+    for (const { name, share } of MOMENTS)
+      expect(killed.moments[name], name).toBeGreaterThan(KILLS >= 25 ? (KILLS * share) / 4 : -1);
+    expect(counts.acked).toBeGreaterThan(KILLS * 5);
+    expect(counts.duplicates).toBeGreaterThan(0);
+    for (const what of ['imports', 'exports', 'seen']) expect(counts[what], what).toBeGreaterThan(0);
+  });
+});
+
+function started<Order extends { readonly op: string }>(child: KillChild<Order>): KillChild<Order> {
+  children.push(child);
+  return child;
+}
+
+interface Killed {
+  readonly moments: Record<string, number>;
+  /** Lines that a server wrote and never should: of level error, or what is not a line of its log. */
+  readonly complaints: string[];
+}
+
+async function killAgainAndAgain(at: ServerProcess): Promise<Killed> {
+  const random = randomOf('kills');
+  const moments: Record<string, number> = Object.fromEntries(MOMENTS.map(({ name }) => [name, 0]));
+  const complaints: string[] = [];
+  for (let kill = 1; kill <= KILLS;) {
+    const moment = momentOf(random());
+    if (!at.isRunning()) at.launch();
+    if (moment.name !== 'starting') await at.untilReady();
+    if (moment.name === 'draining') {
+      await delay(random() * 300);
+      at.signal('SIGTERM');
+    }
+    await delay(random() * moment.waitMs);
+    const wasRunning = at.isRunning();
+    await at.kill9();
+    complaints.push(...complaintsOf(at.output()));
+    // A drain may have come to its end before; that was a stop and no kill.
+    if (!wasRunning) continue;
+    moments[moment.name] = (moments[moment.name] ?? 0) + 1;
+    if (kill % PROGRESS_EVERY === 0) console.log(`  ${kill} kills`);
+    kill += 1;
+  }
+  await at.start();
+  return { moments, complaints };
+}
+
+function momentOf(chance: number): Moment {
+  let left = chance;
+  for (const moment of MOMENTS) {
+    left -= moment.share;
+    if (left < 0) return moment;
+  }
+  return MOMENTS[0];
+}
+
+function complaintsOf(output: string): string[] {
+  return output.split('\n').filter(line => line.includes('"level":"error"') || /^\s+at |Error:/.test(line));
+}
