@@ -9,9 +9,13 @@ import { seq } from '../schemas/text.ts';
 /** UTF-16 units of a `ref`, which is kept until its frame is answered. */
 const REF_LENGTH_MAX = 256;
 
-const ref = z.string().max(REF_LENGTH_MAX).optional();
-const room = z.string().max(256);
-const token = z.string().min(1).max(16_384);
+const ref = z
+  .string()
+  .max(REF_LENGTH_MAX)
+  .optional()
+  .describe('Any string of yours: whatever answers this frame, errors included, carries it.');
+const room = z.string().max(256).describe('`conversation:<id>`');
+const token = z.string().min(1).max(16_384).describe('A JWT or an API key.');
 /** -1 stands for "before the first event". */
 const revision = z.int().min(-1).transform(BigInt);
 
@@ -22,14 +26,12 @@ const subscribeFrame = z
     op: z.literal('subscribe'),
     ref,
     room,
-    /** The client's cursor, exclusive. */
-    after: revision.optional(),
-    /** The last so many revisions, hidden ones counted. */
-    tail: z.int().min(0).optional(),
-    /** Only what is new. */
-    live: z.literal(true).optional(),
-    /** The log the cursor is of. */
-    log: z.string().max(128).optional(),
+    after: revision
+      .optional()
+      .describe('Your cursor, exclusive: the last revision you have. -1, or none of the three: from the first.'),
+    tail: z.int().min(0).optional().describe('The last so many revisions, hidden ones counted.'),
+    live: z.literal(true).optional().describe('Only what is new.'),
+    log: z.string().max(128).optional().describe('The log that your cursor is of.'),
   })
   .refine(frame => [frame.after, frame.tail, frame.live].filter(start => start !== undefined).length <= 1, {
     message: 'only one of after, tail and live',
@@ -40,25 +42,37 @@ const historyFrame = z.object({
   op: z.literal('history'),
   ref,
   room,
-  /** Exclusive; absent: from the head. */
-  before: z.int().min(0).transform(BigInt).optional(),
-  limit: z.int().min(1),
+  before: z.int().min(0).transform(BigInt).optional().describe('Exclusive; absent: from the end.'),
+  limit: z.int().min(1).describe('Revisions to cover at most, hidden ones counted; more than 500 is cut to 500.'),
 });
 const sendFrame = z.object({
   op: z.literal('send'),
   ref,
-  id: z.string().regex(ID_PATTERN, '1 to 128 of A-Z a-z 0-9 . _ ~ -'),
-  room: room.optional(),
-  command: z.string().max(64),
-  data: z.custom<unknown>(data => data !== undefined, 'missing: an object with what the command takes'),
-  expectedRevision: revision.optional(),
+  id: z
+    .string()
+    .regex(ID_PATTERN, '1 to 128 of A-Z a-z 0-9 . _ ~ -')
+    .describe('The id of the command, yours and unique in the room, best a UUID: its idempotency key.'),
+  room: room.optional().describe('May be left out of StartConversation alone: the ack then carries the room.'),
+  command: z.string().max(64).describe('What is to be done: one of the commands of a conversation.'),
+  data: z
+    .custom<unknown>(data => data !== undefined, 'missing: an object with what the command takes')
+    .describe('What the command takes: an object.'),
+  expectedRevision: revision
+    .optional()
+    .describe('Only if the room is at this revision, receipts not counted; -1: only if it has no event yet.'),
 });
-const typingFrame = z.object({ op: z.literal('typing'), ref, room, on: z.boolean() });
-/** Every message up to and with `seq`. Receipts carry no id and are never acked. */
-const readFrame = z.object({ op: z.literal('read'), ref, room, seq });
-const deliveredFrame = z.object({ op: z.literal('delivered'), ref, room, seq });
+const typingFrame = z.object({
+  op: z.literal('typing'),
+  ref,
+  room,
+  on: z.boolean().describe('Whether you began or ended to type.'),
+});
+const upToSeq = seq.describe('`seq` of a message: every message up to and with it.');
+const readFrame = z.object({ op: z.literal('read'), ref, room, seq: upToSeq });
+const deliveredFrame = z.object({ op: z.literal('delivered'), ref, room, seq: upToSeq });
 
-const clientFrameSchema = z.discriminatedUnion('op', [
+/** Described frame by frame in frame-documents.ts. */
+export const clientFrameSchema = z.discriminatedUnion('op', [
   authFrame,
   refreshFrame,
   subscribeFrame,

@@ -1,11 +1,13 @@
 /**
- * The OpenAPI 3.1 document, made from the schemas that the routes are checked with, at `/openapi.json`; and Swagger UI
- * over it at `/docs`, under the policy that every answer carries, but that it may set styles of elements.
+ * The OpenAPI 3.1 document, made from the schemas that the routes are checked with, at `/openapi.json`, the gateway's
+ * AsyncAPI document beside it at `/asyncapi.json`; and Swagger UI over the first at `/docs`, under the policy that every answer carries, but that it may set styles of elements.
  */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { createAsyncApi } from '../gateway/asyncapi.ts';
+import { gatewayUrlFor } from './page.ts';
 
 const ABOUT = `Commands, histories and states of conversations. Every answer that is no success is RFC 9457 problem details.
 
@@ -14,7 +16,10 @@ const ABOUT = `Commands, histories and states of conversations. Every answer tha
 the first answer with \`duplicate: true\`; with other content it is 422; while the first is being worked on it is 409.
 **Revisions**: \`ETag\` carries a conversation's revision, and \`If-Match\` with it makes a command fail with 412 once there is
 a newer one.
-**Traces**: \`traceparent\` is taken, given back, and kept with the events a request causes.`;
+**Traces**: \`traceparent\` is taken, given back, and kept with the events a request causes.
+
+What happens live comes over the WebSocket gateway: its AsyncAPI 3.0 document is at [/asyncapi.json](/asyncapi.json), this
+one at [/openapi.json](/openapi.json).`;
 
 export const SECURED = [{ bearer: [] }];
 
@@ -99,9 +104,16 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
 }
 
 /** After them, so that the document is whole. */
-export async function addDocumentRoutes(app: FastifyInstance): Promise<void> {
+export async function addDocumentRoutes(
+  app: FastifyInstance,
+  { gatewayUrl }: { readonly gatewayUrl: (hostname: string) => string },
+): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.header('cache-control', 'no-cache').send(app.swagger()),
+  );
+  const asyncApi = createAsyncApi();
+  app.get('/asyncapi.json', { schema: { hide: true } }, async (request, reply) =>
+    reply.header('cache-control', 'no-cache').send(asyncApi(gatewayUrlFor(request.headers.host, gatewayUrl))),
   );
   await app.register(swaggerUi, {
     routePrefix: '/docs',

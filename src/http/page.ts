@@ -51,8 +51,15 @@ export async function addPage(app: FastifyInstance, pageDirectory: string): Prom
   });
 }
 
-/** A name that is not one is left out: the header is the caller's, and a policy made of it is for the caller alone. */
-function gatewayOrigin(request: IncomingMessage, gatewayUrl: (hostname: string) => string): string {
-  const name = hostnameOf(request.headers.host ?? '');
-  return new URL(gatewayUrl(/^([a-z0-9.-]{1,253}|\[[0-9a-f:.]+\])$/i.test(name) ? name : '127.0.0.1')).origin;
+function gatewayOrigin(request: IncomingMessage, gatewayUrl: HeaderOptions['gatewayUrl']): string {
+  return new URL(gatewayUrlFor(request.headers.host, gatewayUrl)).origin;
+}
+
+/**
+ * Where who asked under this Host finds the gateway. A name that is not one is left out: the header is the caller's,
+ * and what is made of it is for the caller alone.
+ */
+export function gatewayUrlFor(host: string | undefined, gatewayUrl: HeaderOptions['gatewayUrl']): string {
+  const name = hostnameOf(host ?? '');
+  return gatewayUrl(/^([a-z0-9.-]{1,253}|\[[0-9a-f:.]+\])$/i.test(name) ? name : '127.0.0.1');
 }

@@ -89,7 +89,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const closing = new AbortController();
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const told = problemOf(error);
-    if (told.status >= 500) logger.error('a request failed', { ...describe(request), error });
+    // What is not available is the state of a disk or of the server, and no fault of this program.
+    if (told.status >= 500)
+      logger[told.status === 503 ? 'warn' : 'error']('a request failed', { ...describe(request), error });
     return sendProblem(reply, told);
   };
   const app = fastify({
@@ -130,7 +132,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   await addOpenApi(app);
   const rateLimits = new RateLimits(limits, options.clock);
   addRoutes(app, options, rateLimits, closing.signal);
-  await addDocumentRoutes(app);
+  await addDocumentRoutes(app, options);
   if (options.pageDirectory !== undefined) await addPage(app, options.pageDirectory);
 
   return {

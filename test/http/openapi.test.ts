@@ -39,7 +39,7 @@ const operations = () =>
   );
 
 /** Routes that no document has: documents, and what only the page itself may ask for. */
-const UNDOCUMENTED = ['/openapi.json', '/docs', '/v1/page/tokens'];
+const UNDOCUMENTED = ['/openapi.json', '/asyncapi.json', '/docs', '/v1/page/tokens'];
 
 /** `GET /v1/api-keys` of the tree that the router prints, a level four characters deep. HEAD goes with every GET. */
 function routesOf(tree: string): string[] {

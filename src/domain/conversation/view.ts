@@ -77,6 +77,11 @@ const SHOWN: Readonly<Record<View, ReadonlyMap<string, readonly string[]>>> = {
   visitor: new Map(Object.entries(VISITOR)),
 };
 
+/** The types of events that a view shows, each with the fields of its data that it shows. */
+export function shownFields(view: View): ReadonlyMap<string, readonly string[]> {
+  return SHOWN[view];
+}
+
 export type ViewEvent = (recorded: Recorded<ConversationEvent>, view: View) => WireEvent | undefined;
 
 /** Undefined: this view hides the event; its revision still counts. */
