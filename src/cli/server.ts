@@ -12,7 +12,6 @@ import type { Gateway, GatewayOptions } from '../gateway/gateway.ts';
 import type { GatewayLimits } from '../gateway/limits.ts';
 import { RoomLog } from '../gateway/room-log.ts';
 import { PortTakenError } from '../gateway/sockets.ts';
-import { listenUWebSockets } from '../gateway/sockets.uwebsockets.ts';
 import { systemTimers } from '../gateway/timers.ts';
 import { PAGE_TENANT } from '../http/page-tokens.ts';
 import type { PageTokens } from '../http/page-tokens.ts';
@@ -28,6 +27,7 @@ import { CliFailure } from './failure.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
+import { chooseSockets } from './sockets.ts';
 
 /** Of the checkout or the installed package: `dist` and `src` lie equally deep in it. */
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -55,6 +55,7 @@ export interface ServerOptions {
 /** @throws CliFailure and what openEngine throws; everything opened until then is closed again */
 export async function startServer({ config, logger, onLost }: ServerOptions): Promise<RunningServer> {
   if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
+  const listen = await chooseSockets(config, logger);
   const metrics = createMetrics();
   const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
   const engine = await openEngine({ config, logger, onLost, observeStore, command: 'serve' });
@@ -69,9 +70,8 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     const { store, serializer, log, runImport, exportConversations, eraseSubject } = engine;
     const limits = gatewayLimits(config);
     gateway = await listenGateway({
-      ...{ host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
+      ...{ host, verifyToken, logger, store, serializer, commands, log, limits, listen, port: config.GATEWAY_PORT },
       isRevoked: claims => keyDirectory.isRevoked(claims),
-      listen: listenUWebSockets,
       clock: systemClock,
       timers: systemTimers,
       newId: uuidv7,

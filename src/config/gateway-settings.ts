@@ -1,6 +1,6 @@
 /** The bounds of the gateway as settings. */
 import { DEFAULT_GATEWAY_LIMITS } from '../gateway/limits.ts';
-import { integer } from './setting.ts';
+import { choice, integer } from './setting.ts';
 import type { About, Setting } from './setting.ts';
 
 const KIB = 1_024;
@@ -28,6 +28,13 @@ function gateway(
 
 /** A part of SETTINGS. */
 export const GATEWAY_SETTINGS = {
+  SOCKETS: choice({
+    group: 'Gateway',
+    fallback: 'auto',
+    of: ['auto', 'uwebsockets', 'ws'],
+    meaning: 'The WebSocket server. `auto`: uWebSockets where it has a binary for this Node and machine, else `ws`.',
+    example: 'auto',
+  }),
   SOCKETS_MAX: gateway('sockets', 'sockets', [1, 1_000_000], 'Open connections of this node.'),
   FRAME_BYTES_MAX: gateway(
     'frameBytes',

@@ -23,7 +23,7 @@ export interface Socket {
   /** Bytes accepted by `send` and not yet handed to the kernel. */
   queuedBytes(): number;
   ping(): void;
-  /** Flushes what is queued, then closes with a code of docs/protocol.md. A second call changes nothing. */
+  /** Flushes what is queued, then closes with a code of docs/protocol.md; `closed` is called at once. A second call changes nothing. */
   end(code: number, reason: string): void;
   /** Cuts at once; what is queued is lost. */
   terminate(): void;
@@ -36,7 +36,7 @@ export interface SocketHandlers {
   /** The queue shrank after it had been non-empty. */
   drain(): void;
   pong(): void;
-  /** The last call of all, once, also after `end` and `terminate`. */
+  /** The last call of all, once, also after `end` and `terminate`; where the socket ends within `open`, after that. */
   closed(code: number): void;
 }
 
@@ -59,7 +59,7 @@ export interface SocketServerOptions {
   readonly frameBytesMax: number;
   /** A message above it ends the socket. */
   readonly messageBytesMax: number;
-  /** Bound of one socket's queue. */
+  /** Bound of one socket's queue: what would go over it is `dropped`, but for a frame into an empty queue. */
   readonly queueBytesMax: number;
   /** Called once a socket is open. */
   open(socket: Socket, upgrade: Upgrade): SocketHandlers;
@@ -77,14 +77,36 @@ export class PortTakenError extends Error {
   }
 }
 
-/** The native WebSocket server has no binary for this Node or this machine. */
+/** The WebSocket server that was asked for has no binary for this Node or this machine. */
 export class UnsupportedNodeError extends Error {
   override readonly name = 'UnsupportedNodeError';
   constructor() {
     const here = `Node ${process.versions.node} on ${process.platform} ${process.arch}`;
-    super(`The WebSocket server has no binary for ${here}: use Node 20 or 22, on Linux (glibc), macOS or Windows.`);
+    super(
+      `uWebSockets has no binary for ${here}: leave SOCKETS at auto, or put one in place (docs/operators/running.md).`,
+    );
   }
 }
 
 /** @throws PortTakenError, UnsupportedNodeError */
 export type ListenSockets = (options: SocketServerOptions) => Promise<SocketServer>;
+
+/** Of a `Sec-WebSocket-Protocol` header. */
+export function offeredProtocols(header: string): string[] {
+  return header
+    .split(',')
+    .map(protocol => protocol.trim())
+    .filter(protocol => protocol !== '');
+}
+
+/** What is answered to an offer, as `SocketServerOptions.protocol` says. */
+export function answeredProtocol(offered: readonly string[], protocol: string): string | undefined {
+  return offered.includes(protocol) ? protocol : offered[0];
+}
+
+/** The answer to a request that is no upgrade. */
+export function plainAnswer(path: string, socketPath: string): { readonly status: number; readonly body: string } {
+  return path === socketPath
+    ? { status: 426, body: 'A WebSocket upgrade is wanted here.' }
+    : { status: 404, body: 'Not found.' };
+}

@@ -1,11 +1,14 @@
 /**
  * The socket port on uWebSockets. Its native sockets crash the process when they are used after their close event, so
- * each is held by an object that forgets it then. The queue's bound is kept by the caller, who looks at `queuedBytes`
- * before each send; `maxBackpressure` stands above it and only tells when that failed, because a frame it drops is
- * dropped in silence and later ones are sent.
+ * each is held by an object that forgets it then. The queue's bound is kept here, before each send; `maxBackpressure`
+ * stands above it, because uWebSockets looks at what is queued without the frame that comes.
  */
+import { STATUS_CODES } from 'node:http';
 import type * as Uws from 'uWebSockets.js';
 import {
+  answeredProtocol,
+  offeredProtocols,
+  plainAnswer,
   PortTakenError,
   UnsupportedNodeError,
   type ListenSockets,
@@ -19,26 +22,39 @@ import {
 
 /** The gateway has its own heartbeat; this only frees sockets that were ended and never drained. */
 const IDLE_TIMEOUT_S = 120;
-/** uWebSockets looks at what is queued before a send, not after it: room for the frames in between. */
+/** Room for the one frame that may go above the bound, and for what is corked. */
 const BACKPRESSURE_SLACK_BYTES = 4_194_304;
 const SEND_RESULTS: readonly SendResult[] = ['queued', 'sent', 'dropped'];
 
 interface UserData {
-  readonly upgrade: Upgrade;
-  socket?: UwsSocket;
-  handlers?: SocketHandlers;
+  /** Until the socket is open: it holds the token, and is as large as all the rest. */
+  upgrade: Upgrade | undefined;
+  socket: UwsSocket | undefined;
+  handlers: SocketHandlers | undefined;
 }
 
 class UwsSocket implements Socket {
   private native: Uws.WebSocket<UserData> | undefined;
+  private readonly queueBytesMax: number;
+  closedWith: number | undefined;
+  /** False only when nothing can be queued; spares the usual send a look at the native queue. */
+  private mayBeQueued = false;
 
-  constructor(native: Uws.WebSocket<UserData>) {
+  constructor(native: Uws.WebSocket<UserData>, queueBytesMax: number) {
     this.native = native;
+    this.queueBytesMax = queueBytesMax;
   }
 
   send(frame: string | Uint8Array): SendResult {
     if (!this.native) return 'dropped';
-    return SEND_RESULTS[this.native.send(frame, false)] ?? 'dropped';
+    if (this.mayBeQueued) {
+      const queued = this.native.getBufferedAmount();
+      this.mayBeQueued = queued > 0;
+      if (queued > 0 && queued + Buffer.byteLength(frame) > this.queueBytesMax) return 'dropped';
+    }
+    const result = SEND_RESULTS[this.native.send(frame, false)] ?? 'dropped';
+    if (result === 'queued') this.mayBeQueued = true;
+    return result;
   }
 
   queuedBytes(): number {
@@ -59,8 +75,9 @@ class UwsSocket implements Socket {
   }
 
   /** From the close event on, which `end` and `close` raise before they return. */
-  forget(): void {
+  forget(code: number): void {
     this.native = undefined;
+    this.closedWith = code;
   }
 }
 
@@ -68,11 +85,14 @@ function text(buffer: ArrayBuffer): string {
   return Buffer.from(buffer).toString('utf8');
 }
 
-function offered(header: string): string[] {
-  return header
-    .split(',')
-    .map(protocol => protocol.trim())
-    .filter(protocol => protocol !== '');
+/** Undefined: it runs here. Otherwise why it does not. */
+export async function whyNoUWebSockets(): Promise<string | undefined> {
+  try {
+    await import('uWebSockets.js');
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** @throws PortTakenError, UnsupportedNodeError */
@@ -89,7 +109,7 @@ export const listenUWebSockets: ListenSockets = async options => {
     idleTimeout: IDLE_TIMEOUT_S,
     sendPingsAutomatically: false,
     upgrade: (res, req, context) => {
-      const protocols = offered(req.getHeader('sec-websocket-protocol'));
+      const protocols = offeredProtocols(req.getHeader('sec-websocket-protocol'));
       const upgrade: Upgrade = {
         path: req.getUrl(),
         protocols,
@@ -97,14 +117,20 @@ export const listenUWebSockets: ListenSockets = async options => {
         origin: req.getHeader('origin') || undefined,
         remoteAddress: text(res.getRemoteAddressAsText()),
       };
-      const chosen = protocols.includes(protocol) ? protocol : (protocols[0] ?? '');
+      const chosen = answeredProtocol(protocols, protocol) ?? '';
       const extensions = req.getHeader('sec-websocket-extensions');
-      res.upgrade<UserData>({ upgrade }, req.getHeader('sec-websocket-key'), chosen, extensions, context);
+      const data: UserData = { upgrade, socket: undefined, handlers: undefined };
+      res.upgrade<UserData>(data, req.getHeader('sec-websocket-key'), chosen, extensions, context);
     },
     open: ws => {
       const data = ws.getUserData();
-      data.socket = new UwsSocket(ws);
-      data.handlers = options.open(data.socket, data.upgrade);
+      const { upgrade } = data;
+      if (upgrade === undefined) return;
+      data.upgrade = undefined;
+      const socket = (data.socket = new UwsSocket(ws, queueBytesMax));
+      const handlers = options.open(socket, upgrade);
+      if (socket.closedWith === undefined) data.handlers = handlers;
+      else handlers.closed(socket.closedWith);
     },
     message: (ws, message, isBinary) => {
       const { handlers } = ws.getUserData();
@@ -119,16 +145,13 @@ export const listenUWebSockets: ListenSockets = async options => {
     },
     close: (ws, code) => {
       const data = ws.getUserData();
-      data.socket?.forget();
+      data.socket?.forget(code);
       data.handlers?.closed(code);
     },
   });
   app.any('/*', (res, req) => {
-    const [status, body] =
-      req.getUrl() === path
-        ? ['426 Upgrade Required', 'A WebSocket upgrade is wanted here.']
-        : ['404 Not Found', 'Not found.'];
-    res.writeStatus(status).end(body);
+    const { status, body } = plainAnswer(req.getUrl(), path);
+    res.writeStatus(`${status} ${STATUS_CODES[status] ?? ''}`).end(body);
   });
   return listening(uws, app, options);
 };

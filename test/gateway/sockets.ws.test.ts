@@ -1,0 +1,4 @@
+import { WS } from '../support/socket-adapters.ts';
+import { socketsContract } from './sockets-contract.ts';
+
+socketsContract(WS);
