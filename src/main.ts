@@ -15,8 +15,11 @@ import type { TokenRequest } from './cli/token.ts';
 
 /** Parses and runs one command; resolves with the exit code when it has ended. Never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', endOnClosedPipe);
-  const outcome = { exitCode: EXIT_OK };
+  const outcome: Outcome = { exitCode: EXIT_OK, isServing: false };
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A server says where it is, and goes on whether or not anybody listens.
+    if (!outcome.isServing) endOnClosedPipe(error);
+  });
   try {
     await createProgram(outcome).parseAsync([...argv], { from: 'user' });
     return outcome.exitCode;
@@ -26,6 +29,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(failure ? failureLines(failure) : `verbatim: internal: a bug: ${describeBug(error)}\n`);
     return failure?.exitCode ?? EXIT_FINDING;
   }
+}
+
+interface Outcome {
+  exitCode: number;
+  isServing: boolean;
 }
 
 const SHOWN: Readonly<
@@ -55,7 +63,7 @@ command (--http-port); a secret is given by flag as a file alone (--jwt-secret-f
 it is used with most, \`verbatim config\` lists every setting.
 Exit codes: 0 done, 1 a finding (bad lines, a failed start), 2 wrong usage.`;
 
-function createProgram(outcome: { exitCode: number }): Command {
+function createProgram(outcome: Outcome): Command {
   const program = new Command('verbatim')
     .description('An event-sourced chat backend: resume from any revision, nothing lost, nothing twice.')
     .version(packageVersion(), '--version')
@@ -74,6 +82,7 @@ function createProgram(outcome: { exitCode: number }): Command {
     async (_options, command: Command) => {
       // Loaded here, since only this command needs the native WebSocket server.
       const { serve } = await import('./cli/serve.ts');
+      outcome.isServing = true;
       outcome.exitCode = await serve(loadedFor(command));
     },
   );

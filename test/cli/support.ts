@@ -42,8 +42,10 @@ export class Workplace {
     return new Workplace(await mkdtemp(join(tmpdir(), 'verbatim-cli-')));
   }
 
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-    const child = spawn(process.execPath, [BIN, ...args], {
+  /** `before`: a command that runs what follows it, as `nice` does. */
+  start(args: readonly string[], env: Readonly<Record<string, string>> = {}, before: readonly string[] = []): Started {
+    const [program = process.execPath, ...rest] = [...before, process.execPath, BIN, ...args];
+    const child = spawn(program, rest, {
       cwd: this.root,
       env: { PATH: process.env.PATH, DATA_DIR: this.directory, HTTP_PORT: '0', GATEWAY_PORT: '0', ...env },
     });
@@ -64,8 +66,8 @@ export class Workplace {
   }
 
   /** Resolves once it listens; rejects with what it said if it ends instead. */
-  async serve(env: Readonly<Record<string, string>> = {}): Promise<Serving> {
-    const started = this.start(['serve'], env);
+  async serve(env: Readonly<Record<string, string>> = {}, before: readonly string[] = []): Promise<Serving> {
+    const started = this.start(['serve'], env, before);
     const { child, ended, said } = started;
     const listening = new Promise<void>(resolve => {
       child.stdout.on('data', () => {
