@@ -5,12 +5,14 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { UnavailableError } from '../errors.ts';
 import { CorruptLogError } from './errors.ts';
 import { Appender, APPEND_BYTES_MAX } from './embedded/appender.ts';
 import { Durability } from './embedded/durability.ts';
 import { LogReader } from './embedded/log-reader.ts';
 import { LogWriter } from './embedded/log-writer.ts';
+import { Scavenger, type ScavengeOptions, type ScavengeResult } from './embedded/scavenger.ts';
 import { RecentIds } from './embedded/recent-ids.ts';
 import {
   catchUpIndex,
@@ -60,6 +62,8 @@ export interface EmbeddedEventStoreOptions {
   readonly indexFlushMs?: number;
   /** So many rows are written before their time. */
   readonly indexFlushRowsMax?: number;
+  /** Events that may wait for an index that cannot be written; past it appends are refused as unavailable. */
+  readonly indexPendingRowsMax?: number;
   readonly now?: () => number;
   readonly onProgress?: (progress: RecoveryProgress) => void;
   /** Told of each group that became durable: its bytes on disk. */
@@ -76,6 +80,7 @@ export const EMBEDDED_DEFAULTS = {
   recentIdsMax: 20_000,
   indexFlushMs: 1_000,
   indexFlushRowsMax: 50_000,
+  indexPendingRowsMax: 1_000_000,
 } as const;
 
 /** A scan of the log waits so long, at the most, for a group that is on its way: appends come first. */
@@ -117,14 +122,16 @@ async function openParts(
   const streams = new StreamTable(index, settings.streamsCachedMax);
   await catchUpIndex(reader, streams, checkpoint, files.end, options.onProgress ?? (() => undefined));
   const recent = new RecentIds(settings.recentIdsMax);
+  let newestMs = 0;
   try {
+    newestMs = (await reader.chunkBefore(files.end))?.records[0]?.createdMs ?? 0;
     await refillRecentIds(recent, reader, files.end, settings.recentIdsMax);
   } catch (error) {
     // The log opens without its older ids: who reads what is damaged is told, everybody else is not held up by it.
     if (!(error instanceof CorruptLogError)) throw error;
     options.onError?.(error);
   }
-  const store = new EmbeddedEventStore({ settings, files, index, tail, reader, streams, recent });
+  const store = new EmbeddedEventStore({ settings, files, index, tail, reader, streams, recent, newestMs });
   await store.start();
   return store;
 }
@@ -154,6 +161,8 @@ interface Parts {
   readonly reader: LogReader;
   readonly streams: StreamTable;
   readonly recent: RecentIds;
+  /** When the newest event in the log was created. */
+  readonly newestMs: number;
 }
 
 export class EmbeddedEventStore implements EventStore {
@@ -161,9 +170,12 @@ export class EmbeddedEventStore implements EventStore {
   private readonly durability: Durability;
   private readonly reads: StreamReads;
   private readonly subscriptions: Subscriptions;
+  private readonly giveWay: () => Promise<void>;
   private readonly closing = new AbortController();
   private writer: LogWriter | undefined;
+  private appender: Appender | undefined;
   private metadata: StreamMetadataStore | undefined;
+  private scavenging: Promise<ScavengeResult> | undefined;
   private flushTimer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
   /** The next flush waits for its time, however many rows there are. */
@@ -176,11 +188,11 @@ export class EmbeddedEventStore implements EventStore {
     const { files, reader, streams, settings } = parts;
     const durableEnd = () => files.end;
     this.durability = new Durability(durableEnd);
-    const giveWay = async (): Promise<void> => {
+    this.giveWay = async (): Promise<void> => {
       if (this.writer?.isWriting) await this.durability.nextMove(SCAN_PAUSE_MS_MAX);
     };
     const closing = this.closing.signal;
-    this.reads = new StreamReads({ streams, reader, durableEnd, now: settings.now, closing, giveWay });
+    this.reads = new StreamReads({ streams, reader, durableEnd, now: settings.now, closing, giveWay: this.giveWay });
     this.subscriptions = new Subscriptions({
       streams,
       reads: this.reads,
@@ -193,7 +205,7 @@ export class EmbeddedEventStore implements EventStore {
 
   /** Opens the log for writing; called once by `openEmbeddedEventStore`. */
   async start(): Promise<void> {
-    const { files, settings, tail, streams, reader, recent } = this.parts;
+    const { files, settings, tail, streams, reader, recent, newestMs } = this.parts;
     this.writer = await LogWriter.open(files, settings, {
       groupDurable: (from, end, buffer) => {
         tail.push(from, end, buffer);
@@ -205,7 +217,10 @@ export class EmbeddedEventStore implements EventStore {
       },
     });
     const { durability } = this;
-    const appender = new Appender({ streams, writer: this.writer, reader, recent, durability, now: settings.now });
+    const { now, indexPendingRowsMax: pendingRowsMax } = settings;
+    const shared = { streams, reader, recent, durability, now, newestMs, pendingRowsMax };
+    this.appender = new Appender({ ...shared, writer: this.writer });
+    const { appender } = this;
     this.metadata = new StreamMetadataStore(streams, appender, reader);
   }
 
@@ -298,9 +313,41 @@ export class EmbeddedEventStore implements EventStore {
     return this.open.get(stream);
   }
 
+  /**
+   * Gives the disk back what nobody can read any more (embedded/scavenger.ts), while everything else goes on.
+   * @throws UnavailableError while another is running
+   */
+  async scavenge(options: ScavengeOptions = {}): Promise<ScavengeResult> {
+    void this.open;
+    if (this.scavenging) throw new UnavailableError('The log is being scavenged already.');
+    const { files, reader, streams, tail, index } = this.parts;
+    const scavenger = new Scavenger({
+      ...{ files, reader, streams, tail, giveWay: this.giveWay, pause: delay },
+      newestMs: () => this.appender?.newest ?? 0,
+      flushIndex: async () => {
+        // What is being flushed now may have been gathered before.
+        await this.flushing;
+        await this.flushIndex();
+        if (this.flushFailed) throw new UnavailableError('The index could not be written.');
+        await index.synced();
+      },
+    });
+    const signals = [this.closing.signal, ...(options.signal ? [options.signal] : [])];
+    this.scavenging = scavenger.run({ ...options, signal: AbortSignal.any(signals) });
+    try {
+      return await this.scavenging;
+    } catch (error) {
+      if (this.closing.signal.aborted) throw new UnavailableError('The event store is closed.', { cause: error });
+      throw error;
+    } finally {
+      this.scavenging = undefined;
+    }
+  }
+
   async close(): Promise<void> {
     if (this.closing.signal.aborted) return;
     this.closing.abort();
+    await this.scavenging?.catch(() => undefined);
     await this.writer?.close();
     clearTimeout(this.flushTimer);
     await this.flushing;

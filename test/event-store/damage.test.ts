@@ -218,11 +218,11 @@ describe('a folder that is not the log as it was', () => {
   it('a format of the future is refused by its number', async () => {
     const refusal = await refusalOf(async (_, files) => {
       const header = (await readFile(files[0] ?? '')).subarray(0, 64);
-      header.writeUInt32LE(2, 8);
+      header.writeUInt32LE(3, 8);
       header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
       await overwrite(files[0] ?? '', 0, header);
     });
-    expect(refusal.message).toContain('format 2');
+    expect(refusal.message).toContain('format 3');
   });
 
   it('a segment that was begun and never finished is no part of it', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { openEmbeddedEventStore, type EmbeddedEventStore } from '../../src/event-store/event-store.embedded.ts';
 import { recordAt } from '../../src/event-store/embedded/record.ts';
-import { SEGMENT_HEADER_BYTES } from '../../src/event-store/embedded/segments.ts';
+import { SEGMENT_HEADER_BYTES } from '../../src/event-store/embedded/segment-header.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { collect, range } from './events.ts';
 import type { EventStore, RecordedEvent } from '../../src/event-store/event-store.ts';

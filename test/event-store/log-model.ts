@@ -10,6 +10,16 @@ interface ModelStream {
   /** How many events its metadata stream has. */
   metadataEvents: number;
   tombstoned: boolean;
+  /** Scavenging has dropped events below it. */
+  floor: bigint;
+}
+
+/** An event as `$all` shows it. */
+interface ModelEvent {
+  readonly stream: string;
+  /** -1n for a tombstone. */
+  readonly revision: bigint;
+  readonly text: string;
 }
 
 const WRONG: ModelAnswer = { error: 'WrongExpectedRevisionError' };
@@ -17,7 +27,7 @@ const GONE: ModelAnswer = { error: 'StreamDeletedError' };
 
 export class LogModel {
   private readonly streams = new Map<string, ModelStream>();
-  private readonly log: string[] = [];
+  private log: ModelEvent[] = [];
   /** An id is remembered with the stream and revision it was first seen at, as the real server does. */
   private readonly firstSeen = new Map<string, { readonly stream: string; readonly revision: bigint }>();
   private readonly deletedMark: bigint;
@@ -28,7 +38,10 @@ export class LogModel {
 
   private stream(name: string): ModelStream {
     let stream = this.streams.get(name);
-    if (!stream) this.streams.set(name, (stream = { ids: [], metadata: {}, metadataEvents: 0, tombstoned: false }));
+    if (!stream) {
+      stream = { ids: [], metadata: {}, metadataEvents: 0, tombstoned: false, floor: 0n };
+      this.streams.set(name, stream);
+    }
     return stream;
   }
 
@@ -41,9 +54,10 @@ export class LogModel {
   }
 
   private first(name: string): bigint {
-    const { ids, metadata } = this.stream(name);
+    const { ids, metadata, floor } = this.stream(name);
     const end = BigInt(ids.length);
     let first = metadata.truncateBefore ?? 0n;
+    if (floor > first) first = floor;
     if (metadata.maxCount !== undefined && end - BigInt(metadata.maxCount) > first)
       first = end - BigInt(metadata.maxCount);
     return first > end ? end : first;
@@ -83,7 +97,7 @@ export class LogModel {
     for (const { id, type } of events) {
       if (!this.firstSeen.has(id)) this.firstSeen.set(id, { stream: name, revision: BigInt(stream.ids.length) });
       stream.ids.push(id);
-      this.log.push(`${name} ${type} ${id}`);
+      this.log.push({ stream: name, revision: this.head(name), text: `${name} ${type} ${id}` });
     }
     return { ok: this.head(name) };
   }
@@ -112,7 +126,7 @@ export class LogModel {
     const stream = this.stream(name);
     if (stream.tombstoned) return GONE;
     stream.tombstoned = true;
-    this.log.push(`${name} $streamDeleted `);
+    this.log.push({ stream: name, revision: -1n, text: `${name} $streamDeleted ` });
     return { ok: this.head(name) };
   }
 
@@ -135,6 +149,18 @@ export class LogModel {
 
   /** `stream type id` of every event, tombstones without an id. */
   all(): string[] {
-    return this.log;
+    return this.log.map(({ text }) => text);
+  }
+
+  /** Whether no reader of the stream can see it, and it is not its last. */
+  isDroppable(name: string, revision: bigint): boolean {
+    if (revision >= this.head(name)) return false;
+    return this.stream(name).tombstoned || revision < this.first(name);
+  }
+
+  dropped(name: string, revision: bigint): void {
+    const stream = this.stream(name);
+    if (revision >= stream.floor) stream.floor = revision + 1n;
+    this.log = this.log.filter(event => event.stream !== name || event.revision !== revision);
   }
 }

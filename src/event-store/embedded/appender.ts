@@ -15,7 +15,7 @@ import {
   METADATA_TYPE,
   metadataStream,
 } from './stream-limits.ts';
-import type { UnavailableError } from '../../errors.ts';
+import { UnavailableError } from '../../errors.ts';
 import type { AppendResult, EventData, ExpectedRevision } from '../event-store.ts';
 import type { Durability } from './durability.ts';
 import type { LogReader } from './log-reader.ts';
@@ -51,6 +51,9 @@ export class Appender {
   private readonly recent: RecentIds;
   private readonly durability: Durability;
   private readonly now: () => number;
+  private readonly pendingRowsMax: number;
+  /** When the newest event was created: times in the log never run backwards, whatever the clock does. */
+  private newestMs: number;
   private readonly types = new Map<string, Buffer>();
 
   constructor(parts: {
@@ -60,13 +63,24 @@ export class Appender {
     recent: RecentIds;
     durability: Durability;
     now: () => number;
+    /** Of the newest event in the log. */
+    newestMs: number;
+    /** Positions that wait for the index; past it appends are refused as unavailable. */
+    pendingRowsMax: number;
   }) {
+    this.newestMs = parts.newestMs;
+    this.pendingRowsMax = parts.pendingRowsMax;
     this.streams = parts.streams;
     this.writer = parts.writer;
     this.reader = parts.reader;
     this.recent = parts.recent;
     this.durability = parts.durability;
     this.now = parts.now;
+  }
+
+  /** When the newest event of the log was created. */
+  get newest(): number {
+    return this.newestMs;
   }
 
   /**
@@ -137,8 +151,7 @@ export class Appender {
       }
     }
     // As the real server does: where the event itself can no longer be read, its position is not told.
-    const { head, limits } = entry.durable;
-    const readable = first + count - 1 >= firstReadable(limits, head);
+    const readable = first + count - 1 >= firstReadable(entry.durable);
     return appendResult(first + count - 1, readable ? positions.at(-1) : undefined);
   }
 
@@ -147,6 +160,10 @@ export class Appender {
    * @throws UnavailableError
    */
   commit(writes: readonly StreamWrite[]): Promise<number[]> {
+    const { pendingPositions } = this.streams;
+    if (pendingPositions >= this.pendingRowsMax) {
+      throw new UnavailableError(`${pendingPositions} events wait for the index, which cannot be written; try again.`);
+    }
     const records = this.recordsOf(writes);
     const changes = this.limitsChanges(writes);
     return new Promise((resolve, reject) => {
@@ -167,7 +184,8 @@ export class Appender {
   }
 
   private recordsOf(writes: readonly StreamWrite[]): RecordParts[] {
-    const createdMs = this.now();
+    const createdMs = Math.max(this.now(), this.newestMs);
+    this.newestMs = createdMs;
     const records: RecordParts[] = [];
     const last = writes.at(-1)?.events.at(-1);
     for (const { entry, first, events } of writes) {

@@ -23,6 +23,8 @@ export interface StreamRow {
   /** Infinity where there is no limit. */
   readonly maxCount: number;
   readonly maxAgeSeconds: number;
+  /** Scavenging has dropped events below this revision. */
+  readonly floor: number;
 }
 
 /** One row of `places`: the positions of `first`, `first + 1`, … */
@@ -36,7 +38,9 @@ export const PLACES_ROW_MAX = 512;
 /** Larger transactions make lmdb's free list crawl. */
 const TRANSACTION_ROWS_MAX = 256;
 const INDEX_FORMAT = 1;
-const STREAM_ROW_BYTES = 45;
+const STREAM_ROW_BYTES = 53;
+/** Of rows written before logs were scavenged. */
+const STREAM_ROW_BYTES_WITHOUT_FLOOR = 45;
 const CHECKPOINT = Buffer.from('checkpoint');
 const NEXT_NO = Buffer.from('nextNo');
 const FLUSHING_TO = Buffer.from('flushingTo');
@@ -164,6 +168,11 @@ export class LogIndex {
     }
   }
 
+  /** Resolves when everything committed would survive a power cut. */
+  async synced(): Promise<void> {
+    await this.root.flushed;
+  }
+
   async close(): Promise<void> {
     await this.root.close();
   }
@@ -201,6 +210,7 @@ function encodeStreamRow(row: StreamRow): Buffer {
   buffer.writeDoubleLE(row.truncateBefore, 21);
   buffer.writeDoubleLE(row.maxCount, 29);
   buffer.writeDoubleLE(row.maxAgeSeconds, 37);
+  buffer.writeDoubleLE(row.floor, 45);
   return buffer;
 }
 
@@ -213,5 +223,6 @@ function decodeStreamRow(buffer: Buffer): StreamRow {
     truncateBefore: buffer.readDoubleLE(21),
     maxCount: buffer.readDoubleLE(29),
     maxAgeSeconds: buffer.readDoubleLE(37),
+    floor: buffer.length === STREAM_ROW_BYTES_WITHOUT_FLOOR ? 0 : buffer.readDoubleLE(45),
   };
 }

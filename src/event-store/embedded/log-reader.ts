@@ -5,7 +5,9 @@
  */
 import { CorruptLogError } from '../errors.ts';
 import { recordAt, RECORD_OVERHEAD_BYTES, type LogRecord, type RecordAt } from './record.ts';
-import { SEGMENT_HEADER_BYTES, type Segment, type SegmentFiles } from './segments.ts';
+import { CompactedReader } from './compacted-reader.ts';
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import type { Segment, SegmentFiles } from './segments.ts';
 import type { Chunk, Tail } from './tail.ts';
 
 /** Bytes read at a time by scans: some 1,000 chat messages, a millisecond's work. */
@@ -21,15 +23,21 @@ export class LogReader {
   private readonly files: SegmentFiles;
   private readonly tail: Tail;
   private readonly recordBytesMax: number;
+  private readonly compacted: CompactedReader;
 
   constructor(files: SegmentFiles, tail: Tail, recordBytesMax: number) {
     this.files = files;
     this.tail = tail;
     this.recordBytesMax = recordBytesMax;
+    this.compacted = new CompactedReader(files, recordBytesMax, SCAN_BYTES);
   }
 
   /** The records at these positions, in the order given (ascending or descending). */
-  async records(positions: readonly number[]): Promise<LogRecord[]> {
+  records(positions: readonly number[]): Promise<LogRecord[]> {
+    return this.files.steady(() => this.readRecords(positions));
+  }
+
+  private async readRecords(positions: readonly number[]): Promise<LogRecord[]> {
     const found = new Map<number, LogRecord>();
     const missing: number[] = [];
     for (const position of positions) {
@@ -59,7 +67,8 @@ export class LogReader {
     let end = at + 1;
     for (; end < positions.length; end++) {
       const position = positions[end] ?? 0;
-      if (position - (positions[end - 1] ?? 0) > GAP_BYTES_MAX || position - first > SPAN_BYTES_MAX) break;
+      const isFar = position - (positions[end - 1] ?? 0) > GAP_BYTES_MAX || position - first > SPAN_BYTES_MAX;
+      if (isFar && !segment.compacted) break;
       if (position >= segment.base + segment.size) break;
     }
     return end;
@@ -69,6 +78,7 @@ export class LogReader {
     const first = positions[0] ?? 0;
     const last = positions.at(-1) ?? first;
     const segment = this.segmentAt(first);
+    if (segment.compacted) return this.compacted.records(segment, positions, into);
     const buffer = await this.files.read(segment, first - segment.base, last - first + RECORD_GUESS_BYTES);
     for (const position of positions) {
       const parsed = recordAt(buffer, position - first, position, this.recordBytesMax);
@@ -112,14 +122,22 @@ export class LogReader {
    * @param position a record's, or the end of the one before
    */
   async chunkFrom(position: number): Promise<Chunk | undefined> {
-    return this.tail.chunkAt(position) ?? (await this.chunkFromDisk(position));
+    return this.tail.chunkAt(position) ?? (await this.chunkOnDisk(position));
+  }
+
+  /** The same from the segments, whatever is in memory. */
+  chunkOnDisk(position: number): Promise<Chunk | undefined> {
+    return this.files.steady(() => this.chunkFromDisk(position));
   }
 
   private async chunkFromDisk(position: number): Promise<Chunk | undefined> {
     const segment = this.files.find(position);
     if (!segment) return undefined;
+    if (segment.compacted) {
+      return (await this.compacted.chunkFrom(segment, position)) ?? this.chunkFromDisk(segment.base + segment.size);
+    }
     const start = Math.max(position - segment.base, SEGMENT_HEADER_BYTES);
-    if (start >= segment.size) return this.chunkFrom(segment.base + segment.size);
+    if (start >= segment.size) return this.chunkFromDisk(segment.base + segment.size);
     const { size } = segment;
     let bytes = SCAN_BYTES;
     for (;;) {
@@ -152,11 +170,19 @@ export class LogReader {
   }
 
   /** The records before a position (exclusive; a record's, or the durable end), nearest first; undefined at the start. */
-  async chunkBefore(position: number): Promise<{ records: LogRecord[]; start: number } | undefined> {
+  chunkBefore(position: number): Promise<{ records: LogRecord[]; start: number } | undefined> {
+    return this.files.steady(() => this.readBefore(position));
+  }
+
+  private async readBefore(position: number): Promise<{ records: LogRecord[]; start: number } | undefined> {
     const segment = this.files.find(position - 1);
     if (!segment) return undefined;
+    if (segment.compacted) {
+      const chunk = await this.compacted.chunkBefore(segment, position);
+      return chunk ?? (segment.base === 0 ? undefined : this.readBefore(segment.base));
+    }
     const endOffset = position - segment.base;
-    if (endOffset <= SEGMENT_HEADER_BYTES) return segment.base === 0 ? undefined : this.chunkBefore(segment.base);
+    if (endOffset <= SEGMENT_HEADER_BYTES) return segment.base === 0 ? undefined : this.readBefore(segment.base);
     let bytes = SCAN_BYTES;
     for (;;) {
       const from = Math.max(SEGMENT_HEADER_BYTES, endOffset - bytes);
@@ -184,9 +210,17 @@ export class LogReader {
    * The first record position at or after any given one, which may come from outside and lie inside a record: walks its
    * segment from the start when it does.
    */
-  async align(position: number): Promise<number> {
+  align(position: number): Promise<number> {
+    return this.files.steady(() => this.alignOnDisk(position));
+  }
+
+  private async alignOnDisk(position: number): Promise<number> {
     const segment = this.files.find(position);
     if (!segment) return position;
+    if (segment.compacted) {
+      const chunk = await this.compacted.chunkFrom(segment, position);
+      return chunk?.records[0]?.positionNumber ?? segment.base + segment.size;
+    }
     const offset = position - segment.base;
     if (offset <= SEGMENT_HEADER_BYTES) return segment.base + SEGMENT_HEADER_BYTES;
     if ((await this.probe(segment, position)).kind === 'record') return position;

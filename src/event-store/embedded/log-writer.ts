@@ -7,7 +7,8 @@
 import { UnavailableError } from '../../errors.ts';
 import { ActiveSegment } from './active-segment.ts';
 import { encodeRecord, recordBytes, type RecordParts } from './record.ts';
-import { endOf, SEGMENT_HEADER_BYTES, type SegmentFiles } from './segments.ts';
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { endOf, type SegmentFiles } from './segments.ts';
 
 export interface LogWriterLimits {
   /** A segment that has reached it is sealed and the next one begun. */

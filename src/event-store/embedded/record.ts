@@ -20,6 +20,8 @@ export const RECORD_OVERHEAD_BYTES = RECORD_HEADER_BYTES + TRAILER_BYTES;
 
 const FLAG_LAST_OF_APPEND = 1;
 const FLAG_JSON = 2;
+/** A stub: what scavenging left of an event that nobody can read any more. It has no type, data or metadata. */
+const FLAG_SCAVENGED = 4;
 const TWO_32 = 2 ** 32;
 
 /** The revision of `$streamDeleted`: int64's maximum, as EventStoreDB has it. */
@@ -150,6 +152,10 @@ export class LogRecord implements RecordedEvent {
   get lastOfAppend(): boolean {
     return (this.buffer.readUInt8(this.at + 52) & FLAG_LAST_OF_APPEND) !== 0;
   }
+  /** Only its stream, revision and id are left: no reader is shown it. */
+  get scavenged(): boolean {
+    return (this.buffer.readUInt8(this.at + 52) & FLAG_SCAVENGED) !== 0;
+  }
   get contentType(): RecordedEvent['contentType'] {
     return (this.buffer.readUInt8(this.at + 52) & FLAG_JSON) !== 0 ? 'application/json' : 'application/octet-stream';
   }
@@ -179,6 +185,28 @@ export class LogRecord implements RecordedEvent {
     const start = this.dataStart + this.buffer.readUInt32LE(this.at + 60);
     return this.buffer.subarray(start, start + this.buffer.readUInt32LE(this.at + 64));
   }
+  /** What its stub takes. */
+  get stubLength(): number {
+    return RECORD_OVERHEAD_BYTES + this.streamBytes;
+  }
+  /** Copies the record as it stands; gives the offset after it. */
+  copyTo(target: Buffer, at: number): number {
+    return at + this.buffer.copy(target, at, this.at, this.at + this.length);
+  }
+  /** Writes the stub of this event, which bears the same position; gives the offset after it. */
+  stubTo(target: Buffer, at: number): number {
+    const { stubLength } = this;
+    const trailer = at + stubLength - TRAILER_BYTES;
+    this.buffer.copy(target, at, this.at, this.at + stubLength - TRAILER_BYTES);
+    target.writeUInt32LE(stubLength, at);
+    target.writeUInt8(target.readUInt8(at + 52) | FLAG_SCAVENGED, at + 52);
+    target.writeUInt16LE(0, at + 56);
+    target.writeUInt32LE(0, at + 60);
+    target.writeUInt32LE(0, at + 64);
+    target.writeUInt32LE(stubLength, trailer);
+    target.writeUInt32LE(crc32(target.subarray(at + 8, trailer)), at + 4);
+    return at + stubLength;
+  }
   /** Whether the stream's name (or the type) begins with these bytes; cheaper than decoding it. */
   beginsWith(by: 'stream' | 'type', prefix: Uint8Array): boolean {
     const streamStart = this.at + RECORD_HEADER_BYTES;
@@ -194,6 +222,11 @@ export type RecordAt =
   | { readonly kind: 'record'; readonly record: LogRecord; readonly length: number }
   | { readonly kind: 'incomplete'; readonly bytesNeeded: number }
   | { readonly kind: 'damaged'; readonly what: string };
+
+/** The position that a record at this offset says it has; undefined where the buffer ends before it says. */
+export function positionAt(buffer: Buffer, at: number): number | undefined {
+  return at + RECORD_HEADER_BYTES > buffer.length ? undefined : readNumber(buffer, at + 8);
+}
 
 /** @param position the position that a record here must bear */
 export function recordAt(buffer: Buffer, at: number, position: number, recordBytesMax: number): RecordAt {

@@ -9,7 +9,8 @@ import { lmdbFileIsWhole } from '../../data-folder/lmdb-file.ts';
 import { CorruptLogError } from '../errors.ts';
 import { LogIndex } from './log-index.ts';
 import { recordAt, RECORD_HEADER_BYTES, type LogRecord } from './record.ts';
-import { SEGMENT_HEADER_BYTES, SegmentFiles, type Segment } from './segments.ts';
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { SegmentFiles, type Segment } from './segments.ts';
 import { decodeMetadata, describedStream, isMetadataStream, limitsOf, METADATA_TYPE } from './stream-limits.ts';
 import type { LogReader } from './log-reader.ts';
 import type { StreamTable } from './streams.ts';
@@ -188,6 +189,7 @@ export async function catchUpIndex(
 function replay(streams: StreamTable, record: LogRecord): void {
   const entry = streams.open(record.stream);
   streams.recordDurable(entry, record.revisionNumber, record.positionNumber);
+  if (record.scavenged) streams.raiseFloor(entry, record.revisionNumber + 1);
   if (record.type === METADATA_TYPE && isMetadataStream(record.stream)) {
     const described = streams.open(describedStream(record.stream));
     streams.limitsDurable(described, limitsOf(decodeMetadata(record.data)));

@@ -1,52 +1,55 @@
 /**
- * The folder of segment files: `<base position, 20 digits>.segment`, each a 64-byte header and then records. A position
- * is a byte offset in the log as a whole: base of the segment plus offset in its file, headers counted, so no two
- * records of the log ever share one. All but the last segment are sealed: complete and never written again.
- *
- *   header: 'VERBATIM' | format u32 | zero u32 | storage id 16 bytes | base u64 | zero … | crc32 u32 of the 60 bytes before
+ * The folder of segment files: `<base position, 20 digits>.segment`, each a header (segment-header.ts) and then records.
+ * A position is a byte offset in the log as a whole: base of the segment plus offset in its file as it was written,
+ * headers counted, so no two records of the log ever share one. All but the last segment are sealed: complete, and never
+ * written again, but for being replaced as a whole by their compacted form (scavenger.ts).
  */
 import { randomBytes } from 'node:crypto';
 import { fdatasync, read as readCallback } from 'node:fs';
-import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { CorruptLogError } from '../errors.ts';
 import { syncPath } from '../../data-folder/sync.ts';
 import { UnavailableError } from '../../errors.ts';
+import { OffsetTable } from './offset-table.ts';
+import { encodeHeader, readHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import type { FileHandle } from 'node:fs/promises';
 
-export const SEGMENT_HEADER_BYTES = 64;
-const MAGIC = Buffer.from('VERBATIM');
-const FORMAT = 1;
 const SUFFIX = '.segment';
+const DRAFT = '.new';
 const NAME_PATTERN = /^\d{20}\.segment$/;
 /** Read handles kept open at the most; a log of 256 segments of 128 MB is 32 GB. */
 const OPEN_FILES_MAX = 256;
+/** Tables of compacted segments kept in memory: 64 KB each at the most. */
+const TABLES_MAX = 256;
+/** A segment is replaced once a scavenge: a read meets two replacements at the most. */
+const REPLACED_ATTEMPTS_MAX = 5;
 
 export interface Segment {
   readonly base: number;
   readonly file: string;
-  /** Bytes of header and valid records. Of the active segment: what is durable. */
+  /** Bytes of the log it stands for: header and valid records as they were written. Of the active one: what is durable. */
   size: number;
+  /** Present where scavenging has been here: its file is shorter than `size`. */
+  readonly compacted?: { readonly tableOffset: number; readonly fileBytes: number } | undefined;
+}
+
+/** What is being read was replaced by its compacted form: look the segment up again. */
+export class SegmentReplacedError extends Error {
+  override readonly name = 'SegmentReplacedError';
 }
 
 interface Reader {
   readonly handle: Promise<FileHandle>;
   users: number;
+  /** The file was open, and the right one, when it was last asked. */
+  opened: boolean;
+  /** Its segment was replaced: the last user closes it. */
+  orphaned: boolean;
 }
 
 function segmentName(base: number): string {
   return `${String(base).padStart(20, '0')}${SUFFIX}`;
-}
-
-function encodeHeader(storageId: Buffer, base: number): Buffer {
-  const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  MAGIC.copy(header, 0);
-  header.writeUInt32LE(FORMAT, 8);
-  storageId.copy(header, 16);
-  header.writeBigUInt64LE(BigInt(base), 32);
-  header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
-  return header;
 }
 
 export class SegmentFiles {
@@ -54,6 +57,9 @@ export class SegmentFiles {
   readonly storageId: Buffer;
   readonly segments: Segment[];
   private readonly readers = new Map<Segment, Reader>();
+  private readonly replaced = new WeakSet<Segment>();
+  private readonly tables = new Map<Segment, Promise<OffsetTable>>();
+  private replacing: Promise<void> = Promise.resolve();
   private closed = false;
 
   private constructor(directory: string, storageId: Buffer, segments: Segment[]) {
@@ -75,6 +81,7 @@ export class SegmentFiles {
    */
   static async open(directory: string): Promise<SegmentFiles> {
     await mkdir(directory, { recursive: true });
+    await removeDrafts(directory);
     const names = await namesIn(directory);
     const foreign = names.find(name => !NAME_PATTERN.test(name));
     if (foreign !== undefined) {
@@ -104,7 +111,13 @@ export class SegmentFiles {
           `the log goes on at position ${expected}, this segment begins at ${header.base}`,
         );
       }
-      segments.push({ base: header.base, file, size: (await stat(file)).size });
+      const fileBytes = (await stat(file)).size;
+      const { base, compacted } = header;
+      segments.push(
+        compacted
+          ? { base, file, size: compacted.logBytes, compacted: { tableOffset: compacted.tableOffset, fileBytes } }
+          : { base, file, size: fileBytes },
+      );
     }
     if (storageId === undefined) throw new Error('unreachable: there is at least one segment');
     return new SegmentFiles(directory, storageId, segments);
@@ -125,18 +138,78 @@ export class SegmentFiles {
   /** Makes the next segment, header and folder entry durable. Its base is the end of the one before. */
   async create(base: number): Promise<Segment> {
     const file = join(this.directory, segmentName(base));
-    const handle = await open(`${file}.new`, 'w');
+    const handle = await open(`${file}${DRAFT}`, 'w');
     try {
-      await handle.write(encodeHeader(this.storageId, base));
+      await handle.write(encodeHeader({ storageId: this.storageId, base }));
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(`${file}.new`, file);
+    await rename(`${file}${DRAFT}`, file);
     await syncPath(this.directory);
     const segment = { base, file, size: SEGMENT_HEADER_BYTES };
     this.segments.push(segment);
     return segment;
+  }
+
+  /**
+   * Puts a compacted file, complete and on disk, in the place of a sealed segment: after a crash it is the old or the
+   * new one. Reads of the old one under way end, or are told to look again.
+   */
+  async replace(old: Segment, draft: string, compacted: NonNullable<Segment['compacted']>): Promise<void> {
+    const at = this.segments.indexOf(old);
+    if (at < 0 || old === this.active) throw new Error(`${old.file} is no sealed segment of this log.`);
+    this.replaced.add(old);
+    this.replacing = (async () => {
+      await rename(draft, old.file);
+      this.segments[at] = { base: old.base, file: old.file, size: old.size, compacted };
+      await syncPath(this.directory);
+    })();
+    try {
+      await this.replacing;
+    } catch (error) {
+      if (this.segments[at] === old) this.replaced.delete(old);
+      throw error;
+    } finally {
+      this.tables.delete(old);
+      const reader = this.readers.get(old);
+      this.readers.delete(old);
+      if (reader) reader.orphaned = true;
+      if (reader?.users === 0) await closeReader(reader);
+    }
+  }
+
+  /** Runs a read again that met a segment while it was replaced. */
+  async steady<T>(read: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof SegmentReplacedError) || attempt >= REPLACED_ATTEMPTS_MAX) throw error;
+        await this.replacing.catch(() => undefined);
+      }
+    }
+  }
+
+  /** Where the records of a compacted segment stand. @throws CorruptLogError */
+  table(segment: Segment): Promise<OffsetTable> {
+    let table = this.tables.get(segment);
+    if (table) return table;
+    const oldest = this.tables.size >= TABLES_MAX ? this.tables.keys().next().value : undefined;
+    if (oldest) this.tables.delete(oldest);
+    table = this.readTable(segment);
+    this.tables.set(segment, table);
+    table.catch(() => this.tables.delete(segment));
+    return table;
+  }
+
+  private async readTable(segment: Segment): Promise<OffsetTable> {
+    const { tableOffset = 0, fileBytes = 0 } = segment.compacted ?? {};
+    const wanted = fileBytes - tableOffset;
+    const buffer = wanted > 0 ? await this.readFile(segment, tableOffset, wanted) : Buffer.alloc(0);
+    const table = OffsetTable.decode(buffer);
+    if (!table) throw new CorruptLogError(segment.file, tableOffset, 'the table of its records fails its checksum');
+    return table;
   }
 
   /** The segment that holds a position; undefined past the end. */
@@ -152,15 +225,22 @@ export class SegmentFiles {
     return segment && position < segment.base + segment.size ? segment : undefined;
   }
 
-  /** Reads up to `length` bytes of one segment, fewer where its valid bytes end. */
+  /** Reads up to `length` bytes of one segment's file, fewer where its records end. */
   async read(segment: Segment, offset: number, length: number): Promise<Buffer> {
-    const wanted = Math.min(length, segment.size - offset);
-    if (wanted <= 0) return Buffer.alloc(0);
+    const wanted = Math.min(length, (segment.compacted?.tableOffset ?? segment.size) - offset);
+    return wanted <= 0 ? Buffer.alloc(0) : this.readFile(segment, offset, wanted);
+  }
+
+  private async readFile(segment: Segment, offset: number, wanted: number): Promise<Buffer> {
     if (this.closed) throw new UnavailableError('The event store is closed.');
+    if (this.replaced.has(segment)) throw new SegmentReplacedError();
     const reader = this.reader(segment);
     reader.users++;
     try {
       const { fd } = await reader.handle;
+      // While it was opened, what has its name may have become another file.
+      if (this.replaced.has(segment) && !reader.opened) throw new SegmentReplacedError();
+      reader.opened = true;
       const buffer = Buffer.allocUnsafeSlow(wanted);
       const got = await new Promise<number>((resolve, reject) => {
         readCallback(fd, buffer, 0, wanted, offset, (error, bytes) => {
@@ -172,7 +252,7 @@ export class SegmentFiles {
         throw new CorruptLogError(segment.file, offset + got, 'the file is shorter than the log it held');
       return buffer;
     } catch (error) {
-      if (error instanceof CorruptLogError) throw error;
+      if (error instanceof CorruptLogError || error instanceof SegmentReplacedError) throw error;
       throw new UnavailableError(`The log cannot be read: ${segment.file}`, { cause: error });
     } finally {
       await this.release(reader);
@@ -181,14 +261,14 @@ export class SegmentFiles {
 
   private async release(reader: Reader): Promise<void> {
     reader.users--;
-    if (this.closed && reader.users === 0) await closeReader(reader);
+    if ((this.closed || reader.orphaned) && reader.users === 0) await closeReader(reader);
   }
 
   private reader(segment: Segment): Reader {
     let reader = this.readers.get(segment);
     if (reader) return reader;
     if (this.readers.size >= OPEN_FILES_MAX) this.closeIdleReader();
-    reader = { handle: open(segment.file, 'r'), users: 0 };
+    reader = { handle: open(segment.file, 'r'), users: 0, opened: false, orphaned: false };
     reader.handle.catch(() => this.readers.delete(segment));
     this.readers.set(segment, reader);
     return reader;
@@ -211,9 +291,14 @@ export class SegmentFiles {
   }
 }
 
+/** What was being made when the process ended. */
+async function removeDrafts(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) if (name.endsWith(DRAFT)) await rm(join(directory, name));
+}
+
 /** In the order of the log; a segment that was never finished is none. */
 async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory)).filter(name => !name.endsWith('.new')).sort();
+  return (await readdir(directory)).filter(name => !name.endsWith(DRAFT)).sort();
 }
 
 async function closeReader(reader: Reader): Promise<void> {
@@ -223,27 +308,6 @@ async function closeReader(reader: Reader): Promise<void> {
 
 export function endOf(segment: Segment | undefined): number {
   return segment ? segment.base + segment.size : 0;
-}
-
-async function readHeader(file: string): Promise<{ storageId: Buffer; base: number }> {
-  const handle = await open(file, 'r');
-  try {
-    const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    const { bytesRead } = await handle.read(header, 0, SEGMENT_HEADER_BYTES, 0);
-    if (bytesRead < SEGMENT_HEADER_BYTES || !header.subarray(0, 8).equals(MAGIC)) {
-      throw new CorruptLogError(file, 0, 'this is not a segment of a Verbatim log');
-    }
-    if (crc32(header.subarray(0, 60)) !== header.readUInt32LE(60)) {
-      throw new CorruptLogError(file, 0, 'the segment header fails its checksum');
-    }
-    const format = header.readUInt32LE(8);
-    if (format !== FORMAT) {
-      throw new CorruptLogError(file, 8, `log format ${format}; this program reads format ${FORMAT}`);
-    }
-    return { storageId: Buffer.from(header.subarray(16, 32)), base: Number(header.readBigUInt64LE(32)) };
-  } finally {
-    await handle.close();
-  }
 }
 
 export function fdatasyncAsync(fd: number): Promise<void> {

@@ -29,9 +29,20 @@ export function describedStream(metadataStreamName: string): string {
   return metadataStreamName.slice(2);
 }
 
-/** The first revision that may be read, by count and truncation; age is looked at event by event. */
-export function firstReadable(limits: StreamLimits, head: number): number {
-  return Math.min(head + 1, Math.max(0, limits.truncateBefore, head + 1 - limits.maxCount));
+/**
+ * The first revision that may be read, by count, truncation and what was scavenged; age is looked at event by event.
+ * @param floor scavenging has dropped events below it, which no change of limits brings back
+ */
+export function firstReadable({
+  limits,
+  head,
+  floor,
+}: {
+  readonly limits: StreamLimits;
+  readonly head: number;
+  readonly floor: number;
+}): number {
+  return Math.min(head + 1, Math.max(floor, limits.truncateBefore, head + 1 - limits.maxCount));
 }
 
 export function encodeMetadata(metadata: StreamMetadata): Buffer {

@@ -51,7 +51,7 @@ export class StreamReads {
     checkMaxCount(options.maxCount);
     const entry = this.readable(name);
     const { head } = entry.durable;
-    const first = firstReadable(entry.durable.limits, head);
+    const first = firstReadable(entry.durable);
     const backwards = options.direction === 'backwards';
     const from = startRevision(options, head);
     let next = backwards ? Math.min(from, head) : Math.max(from, first);
@@ -62,7 +62,7 @@ export class StreamReads {
       const page = await this.page(name, low, low + count - 1);
       if (backwards) page.reverse();
       for (const record of page) {
-        if (this.tooOld(entry, record)) continue;
+        if (this.hidden(entry, record)) continue;
         yield record;
         left--;
       }
@@ -82,7 +82,9 @@ export class StreamReads {
     return records;
   }
 
-  tooOld(entry: StreamEntry, record: LogRecord): boolean {
+  /** Too old, or dropped after the read began. */
+  hidden(entry: StreamEntry, record: LogRecord): boolean {
+    if (record.scavenged) return true;
     const { maxAgeSeconds } = entry.durable.limits;
     return maxAgeSeconds !== Infinity && record.createdMs < this.now() - maxAgeSeconds * 1000;
   }
@@ -102,7 +104,7 @@ export class StreamReads {
     if (!entry) return { first: 0n, head: -1n };
     const { head, limits, tombstoned } = entry.durable;
     if (tombstoned) return { first: BigInt(head + 1), head: BigInt(head) };
-    const first = firstReadable(limits, head);
+    const first = firstReadable(entry.durable);
     if (limits.maxAgeSeconds === Infinity || first > head) return { first: BigInt(first), head: BigInt(head) };
     for await (const event of this.readStream(name, { maxCount: 1 }))
       return { first: event.revision, head: BigInt(head) };
@@ -168,12 +170,12 @@ function checkMaxCount(maxCount: number | undefined): void {
   }
 }
 
-/** The filter as a function of a record, its prefixes encoded once. */
+/** The filter as a function of a record, its prefixes encoded once. What was scavenged passes none. */
 export function compileFilter(filter: EventFilter | undefined): (record: LogRecord) => boolean {
-  if (!filter) return () => true;
+  if (!filter) return record => !record.scavenged;
   const prefixes = filter.prefixes.map(prefix => Buffer.from(prefix));
   const { by } = filter;
-  return record => prefixes.some(prefix => record.beginsWith(by, prefix));
+  return record => !record.scavenged && prefixes.some(prefix => record.beginsWith(by, prefix));
 }
 
 function damagedIndex(name: string, revision: number): Error {

@@ -13,6 +13,8 @@ export interface StreamState {
   headPosition: number;
   tombstoned: boolean;
   limits: StreamLimits;
+  /** Scavenging has dropped events below this revision; nothing below it is read, whatever the limits become. */
+  floor: number;
 }
 
 export class StreamEntry {
@@ -97,14 +99,14 @@ export class StreamTable {
     }
     const row = this.index.stream(name);
     if (!row) return undefined;
-    const { head, headPosition, tombstoned, truncateBefore, maxCount, maxAgeSeconds } = row;
+    const { head, headPosition, tombstoned, truncateBefore, maxCount, maxAgeSeconds, floor } = row;
     const limits = { truncateBefore, maxCount, maxAgeSeconds };
-    return this.keep(new StreamEntry(name, row.no, { head, headPosition, tombstoned, limits }));
+    return this.keep(new StreamEntry(name, row.no, { head, headPosition, tombstoned, limits, floor }));
   }
 
   /** The stream, made known if it is new. It reaches the index only with an event or metadata. */
   open(name: string): StreamEntry {
-    const state = { head: -1, headPosition: -1, tombstoned: false, limits: NO_LIMITS };
+    const state = { head: -1, headPosition: -1, tombstoned: false, limits: NO_LIMITS, floor: 0 };
     return this.find(name) ?? this.keep(new StreamEntry(name, this.nextNo++, state));
   }
 
@@ -132,6 +134,15 @@ export class StreamTable {
 
   limitsDurable(entry: StreamEntry, limits: StreamLimits): void {
     entry.durable.limits = limits;
+    entry.dirty = true;
+    this.dirtyEntries.add(entry);
+  }
+
+  /** Events below this revision are dropped, or about to be. */
+  raiseFloor(entry: StreamEntry, floor: number): void {
+    if (floor <= entry.durable.floor) return;
+    entry.durable.floor = floor;
+    entry.accepted.floor = floor;
     entry.dirty = true;
     this.dirtyEntries.add(entry);
   }
@@ -184,8 +195,8 @@ export class StreamTable {
 }
 
 function rowOf(entry: StreamEntry): IndexFlush['streams'][number]['row'] {
-  const { head, headPosition, tombstoned, limits } = entry.durable;
-  return { no: entry.no, head, headPosition, tombstoned, ...limits };
+  const { head, headPosition, tombstoned, limits, floor } = entry.durable;
+  return { no: entry.no, head, headPosition, tombstoned, ...limits, floor };
 }
 
 function placesOf(entry: StreamEntry): PlacesRow[] {

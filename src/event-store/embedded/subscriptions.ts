@@ -100,10 +100,10 @@ export class Subscriptions {
       while (!wake.aborted()) {
         const entry = this.streams.open(name);
         const { head, limits, tombstoned } = entry.durable;
-        if (!tombstoned && limits.truncateBefore !== Infinity) next = Math.max(next, firstReadable(limits, head));
+        if (!tombstoned && limits.truncateBefore !== Infinity) next = Math.max(next, firstReadable(entry.durable));
         if (!tombstoned && limits.truncateBefore !== Infinity && next <= head) {
           const to = Math.min(head, next + PAGE_EVENTS - 1);
-          const page = (await this.reads.page(name, next, to)).filter(record => !this.reads.tooOld(entry, record));
+          const page = (await this.reads.page(name, next, to)).filter(record => !this.reads.hidden(entry, record));
           if (to < head) behind = true;
           next = to + 1;
           yield* messages(page);

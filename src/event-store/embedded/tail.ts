@@ -39,9 +39,11 @@ export class Tail {
     if (drop > 0) this.chunks.splice(0, drop);
   }
 
-  clear(): void {
-    this.chunks = [];
-    this.bytes = 0;
+  /** Forgets the groups that begin before a position. */
+  dropBefore(position: number): void {
+    const kept = this.chunks.filter(({ from }) => from >= position);
+    this.chunks = kept;
+    this.bytes = kept.reduce((sum, { buffer }) => sum + buffer.buffer.byteLength, 0);
   }
 
   /** The group that holds a position, or undefined where memory does not reach back to it. */

@@ -1,0 +1,199 @@
+/**
+ * Gives the disk back what nobody can read any more. Segment by segment, the oldest first, sealed ones only: a survey
+ * says which events truncation has hidden; if that is worth it, their streams' floors are raised and on disk first, then
+ * the segment is written anew with a stub in the place of each such event, synced, and put in the old one's place. A
+ * crash at any instant leaves the old file or the new one. A stub keeps position, stream, revision and id, so that
+ * repeats, expected revisions and a rebuilt index are what they were (docs/decisions/0008-scavenged-segments.md).
+ *
+ * A stream's last event, its tombstone and all metadata stay. Ages count from the newest event of the log, so that a
+ * clock that runs ahead drops nothing before its time.
+ */
+import { CompactedWriter } from './compacted-writer.ts';
+import { firstReadable } from './stream-limits.ts';
+import type { LogReader } from './log-reader.ts';
+import type { LogRecord } from './record.ts';
+import type { Segment, SegmentFiles } from './segments.ts';
+import type { StreamEntry, StreamTable } from './streams.ts';
+import type { Tail } from './tail.ts';
+
+export interface ScavengeProgress {
+  /** Bytes of the log surveyed so far, and to survey. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface ScavengeResult {
+  readonly segments: number;
+  readonly segmentsRewritten: number;
+  readonly eventsDropped: number;
+  /** Of the sealed segments' files, before and after. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+export interface ScavengeOptions {
+  /** @throws what it was aborted with, from `scavenge` */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ScavengeProgress) => void;
+  /** A segment that would give back a smaller share of its file is left as it is. */
+  readonly savedShareMin?: number;
+  /** Read and written together. */
+  readonly bytesPerSecondMax?: number;
+}
+
+export const SCAVENGE_DEFAULTS = { savedShareMin: 0.05, bytesPerSecondMax: 48 * 1024 * 1024 } as const;
+
+export interface ScavengerParts {
+  readonly files: SegmentFiles;
+  readonly reader: LogReader;
+  readonly streams: StreamTable;
+  readonly tail: Tail;
+  /** When the newest event of the log was created, ms. */
+  readonly newestMs: () => number;
+  /** Resolves when the index has everything that memory has, on disk. */
+  readonly flushIndex: () => Promise<void>;
+  /** Resolves when work in the background may go on: appends come first. */
+  readonly giveWay: () => Promise<void>;
+  readonly pause: (ms: number) => Promise<unknown>;
+}
+
+interface Survey {
+  /** Stream -> the revision below which its events of this segment go. */
+  readonly floors: Map<string, number>;
+  readonly savedBytes: number;
+  readonly newlyDropped: number;
+}
+
+export class Scavenger {
+  private readonly parts: ScavengerParts;
+
+  constructor(parts: ScavengerParts) {
+    this.parts = parts;
+  }
+
+  async run(options: ScavengeOptions): Promise<ScavengeResult> {
+    const { files } = this.parts;
+    const settings = { ...SCAVENGE_DEFAULTS, ...options };
+    const sealed = files.segments.slice(0, -1);
+    const total = sealed.reduce((sum, { size }) => sum + size, 0);
+    const pace = new Pace(settings.bytesPerSecondMax, this.parts.pause);
+    const result = { segments: sealed.length, segmentsRewritten: 0, eventsDropped: 0, bytesBefore: 0, bytesAfter: 0 };
+    let surveyed = 0;
+    for (const segment of sealed) {
+      const step = async (bytes: number): Promise<void> => {
+        options.signal?.throwIfAborted();
+        await this.parts.giveWay();
+        await pace.spend(bytes);
+      };
+      const before = fileBytes(segment);
+      let after = before;
+      const survey = await this.survey(segment, async (bytes, done) => {
+        await step(bytes);
+        options.onProgress?.({ done: surveyed + done, total });
+      });
+      if (survey.newlyDropped > 0 && survey.savedBytes >= before * settings.savedShareMin) {
+        after = await this.rewrite(segment, survey, step);
+        result.segmentsRewritten++;
+        result.eventsDropped += survey.newlyDropped;
+      }
+      result.bytesBefore += before;
+      result.bytesAfter += after;
+      surveyed += segment.size;
+      options.onProgress?.({ done: surveyed, total });
+    }
+    return result;
+  }
+
+  private async survey(segment: Segment, step: (bytes: number, done: number) => Promise<void>): Promise<Survey> {
+    const floors = new Map<string, number>();
+    let [savedBytes, newlyDropped] = [0, 0];
+    await this.eachRecord(
+      segment,
+      record => {
+        if (record.scavenged || !this.isUnreadable(record)) return;
+        floors.set(record.stream, record.revisionNumber + 1);
+        savedBytes += record.length - record.stubLength;
+        newlyDropped++;
+      },
+      step,
+    );
+    return { floors, savedBytes, newlyDropped };
+  }
+
+  private isUnreadable(record: LogRecord): boolean {
+    const entry = this.parts.streams.find(record.stream);
+    if (!entry || entry.describes) return false;
+    const { head, limits, tombstoned } = entry.durable;
+    const revision = record.revisionNumber;
+    if (revision >= head) return false;
+    if (tombstoned || revision < firstReadable(entry.durable)) return true;
+    return record.createdMs < this.parts.newestMs() - limits.maxAgeSeconds * 1000;
+  }
+
+  /** Gives the new file's bytes. */
+  private async rewrite(segment: Segment, { floors }: Survey, step: (bytes: number) => Promise<void>): Promise<number> {
+    const { files, streams, tail } = this.parts;
+    for (const [name, floor] of floors) {
+      const entry: StreamEntry = streams.open(name);
+      streams.raiseFloor(entry, floor);
+    }
+    await this.parts.flushIndex();
+    const writer = await CompactedWriter.create(segment, files.storageId);
+    try {
+      await this.eachRecord(
+        segment,
+        record => writer.add(record, record.scavenged || record.revisionNumber < (floors.get(record.stream) ?? 0)),
+        async bytes => {
+          await writer.drain();
+          await step(bytes);
+        },
+      );
+      const compacted = await writer.finish();
+      await files.replace(segment, writer.file, compacted);
+      tail.dropBefore(segment.base + segment.size);
+      return compacted.fileBytes;
+    } catch (error) {
+      await writer.discard();
+      throw error;
+    }
+  }
+
+  /** All records of a segment in order, from its file, whatever is in memory; `step` between the chunks. */
+  private async eachRecord(
+    segment: Segment,
+    look: (record: LogRecord) => void,
+    step: (bytes: number, done: number) => Promise<void>,
+  ): Promise<void> {
+    const end = segment.base + segment.size;
+    for (let next = segment.base; next < end;) {
+      const chunk = await this.parts.reader.chunkOnDisk(next);
+      if (!chunk) return;
+      for (const record of chunk.records) look(record);
+      await step(chunk.end - next, chunk.end - segment.base);
+      next = chunk.end;
+    }
+  }
+}
+
+export function fileBytes(segment: Segment): number {
+  return segment.compacted?.fileBytes ?? segment.size;
+}
+
+/** Holds work in the background to a rate. */
+class Pace {
+  private readonly bytesPerMs: number;
+  private readonly pause: (ms: number) => Promise<unknown>;
+  private owed = 0;
+
+  constructor(bytesPerSecondMax: number, pause: (ms: number) => Promise<unknown>) {
+    this.bytesPerMs = bytesPerSecondMax / 1000;
+    this.pause = pause;
+  }
+
+  async spend(bytes: number): Promise<void> {
+    this.owed += bytes / this.bytesPerMs;
+    const ms = Math.floor(this.owed);
+    this.owed -= ms;
+    if (ms > 0) await this.pause(ms);
+  }
+}
