@@ -58,6 +58,13 @@ export function readings({ commands, gateway, requestsRefused }: Measured): read
     gauge('rooms', 'Rooms that somebody on this node is subscribed to.', () => gateway().rooms),
     gauge('subscriptions', 'Subscriptions to them.', () => gateway().subscriptions),
     gauge('subscriptions_behind', 'Of these, read from the log to catch up.', () => gateway().catchingUp),
+    gauge('room_tails', 'Rooms whose last events are in memory.', () => gateway().tails),
+    gauge('room_tails_bytes', 'Memory they take, as it is accounted.', () => gateway().tailBytes),
+    counter('room_tail_hits', 'Subscribes that found them there.', () => gateway().tailHits),
+    counter('room_reads', "Reads of rooms' streams for sessions.", () => gateway().roomReads),
+    gauge('handshakes', 'Connections that have not authenticated yet.', () => gateway().handshakes),
+    gauge('resumes', 'Subscriptions that have not caught up yet.', () => gateway().resumes),
+    counter('admissions_refused', 'Connections and resumes told to come back later.', () => gateway().refused),
     gauge('feed_connected', '1 while the live feed of the log is connected.', () => Number(gateway().feedConnected)),
     counter(
       'sessions_fell_behind',

@@ -67,7 +67,9 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
     const host = config.HOST ?? (selfMadeSecret ? '127.0.0.1' : '0.0.0.0');
     const commands = timedCommands(engine.commands, metrics);
-    const { store, serializer, log, runImport, exportConversations, eraseSubject } = engine;
+    const { store, serializer, log, runImport, exportConversations } = engine;
+    const eraseSubject: Engine['eraseSubject'] = request =>
+      engine.eraseSubject(request).finally(() => gateway?.forgetRooms(request.tenant));
     const limits = gatewayLimits(config);
     gateway = await listenGateway({
       ...{ host, verifyToken, logger, store, serializer, commands, log, limits, listen, port: config.GATEWAY_PORT },
@@ -159,6 +161,11 @@ function gatewayLimits(config: Config): GatewayLimits {
     pageEvents: config.CATCH_UP_PAGE_EVENTS,
     pageBytes: config.CATCH_UP_PAGE_BYTES,
     readsInFlight: config.CATCH_UP_READS_MAX,
+    tailBytes: config.ROOM_TAIL_BYTES_MAX,
+    tailsBytes: config.ROOM_TAILS_BYTES_MAX,
+    tailKeptMs: config.ROOM_TAIL_KEPT_MS,
+    handshakes: config.HANDSHAKES_MAX,
+    resumes: config.RESUMES_MAX,
     authenticateMs: config.AUTHENTICATE_TIMEOUT_MS,
     heartbeatMs: config.HEARTBEAT_MS,
     silenceMs: config.HEARTBEAT_SILENCE_MS,

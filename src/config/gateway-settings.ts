@@ -111,6 +111,36 @@ export const GATEWAY_SETTINGS = {
     [1, 1_000],
     'Reads of the log under way at once for sessions that catch up, and for history.',
   ),
+  ROOM_TAIL_BYTES_MAX: gateway(
+    'tailBytes',
+    'bytes',
+    [4 * KIB, 64 * MIB],
+    'Memory for the last events of one room, from which sessions are resumed without a read of the log.',
+  ),
+  ROOM_TAILS_BYTES_MAX: gateway(
+    'tailsBytes',
+    'bytes',
+    [0, 16_384 * MIB],
+    'Memory for those of all rooms; the room used longest ago goes first.',
+  ),
+  ROOM_TAIL_KEPT_MS: gateway(
+    'tailKeptMs',
+    'ms',
+    [0, HOUR_MS],
+    "A room's last events stay in memory for so long after its last subscriber has left.",
+  ),
+  HANDSHAKES_MAX: gateway(
+    'handshakes',
+    'sockets',
+    [1, 1_000_000],
+    'Connections that have not authenticated yet; more are closed with 4006 and told when to come back.',
+  ),
+  RESUMES_MAX: gateway(
+    'resumes',
+    'subscriptions',
+    [1, 10_000_000],
+    'Subscriptions that have not caught up yet; more are answered `rate-limited`.',
+  ),
   AUTHENTICATE_TIMEOUT_MS: gateway(
     'authenticateMs',
     'ms',
@@ -129,6 +159,6 @@ export const GATEWAY_SETTINGS = {
     'reconnectSpreadMs',
     'ms',
     [0, HOUR_MS],
-    'At a shutdown clients are told to come back at a random time up to this.',
+    'At a shutdown, or when there are too many, clients are told to come back at a random time up to this.',
   ),
 } as const;

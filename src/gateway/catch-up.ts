@@ -1,25 +1,26 @@
 /**
  * Brings the subscriptions of one session from their cursors to the durable head, and then live: one page of one room
  * at a time, round robin, so that a session never holds more than one page, however many rooms it has. It waits for
- * the socket before it reads, and before each frame.
+ * the socket before it asks for a page, and before each frame.
  *
- * The step to live is safe because it is one turn: the page reached the durable head at a time when the room was
- * already open; whatever became durable later is dispatched to the room by the feed, either before this turn (then
- * `feedHead` is above the cursor and the next page is read) or after it (then the subscription is live).
+ * The step to live is safe because it is one turn: the cursor is at the head of the room's tail (room-tails.ts), which
+ * was at the durable head when it was read, and has been given everything that the feed brought since. Whatever becomes
+ * durable later is given to the tail and to the room in one turn, either before this one (then the tail's head is above
+ * the cursor, and the next page is asked for) or after it (then the subscription is live).
  */
 import { UnavailableError } from '../errors.ts';
 import { askAccess, conversationOf } from './room-access.ts';
 import type { GatewayContext } from './context.ts';
-import { encodeEvents, eventFrames } from './event-frames.ts';
+import type { EventFrame } from './event-frames.ts';
 import type { RoomSubscription, Subscriber } from './room.ts';
+import type { Following } from './room-tails.ts';
 import { wireRevision } from './server-frames.ts';
-import type { Page, Run } from './room-log.ts';
 import { delay } from './timers.ts';
 
 /** Attempts at a page while the store is not available; the pause before each next one doubles from 250 ms. */
 const ATTEMPTS_MAX = 6;
 const RETRY_MS = 250;
-/** Pause before a head is looked at again that the feed has seen and a read has not (a lagging replica). */
+/** Pause before a head is looked at again that the client has seen and this node has not (a lagging replica). */
 const LAG_MS = 50;
 
 /** What catching up needs of its session beyond what rooms need. */
@@ -62,51 +63,63 @@ export class CatchUp {
   /** One page; true once the subscription needs no more of them. */
   private async step(subscription: RoomSubscription): Promise<boolean> {
     const { outbox } = this.session;
-    await outbox.roomFor(0);
+    if (!outbox.hasRoomFor(0)) await outbox.roomFor(0);
     if (isOver(subscription)) return true;
-    const { room } = subscription;
-    const page = await this.read(room.stream, subscription);
-    if (isOver(subscription)) return true;
-    // Asked after the read: the page is sent under an access that knows of everything in it.
-    const allowed = askAccess(this.context.commands, this.session.claims, conversationOf(room.name) ?? '');
-    const { see } = allowed instanceof Promise ? await allowed : allowed;
+    let following: Following | undefined;
+    let see: boolean;
+    try {
+      following = this.held(subscription) ?? (await this.read(subscription));
+      if (isOver(subscription)) return true;
+      // Asked after the page is there: it is sent under an access that knows of everything in it.
+      const { name } = subscription.room;
+      const allowed = askAccess(this.context.commands, this.session.claims, conversationOf(name) ?? '');
+      ({ see } = allowed instanceof Promise ? await allowed : allowed);
+    } catch (error) {
+      if (isOver(subscription)) return true;
+      if (error instanceof UnavailableError) throw error;
+      this.session.unreadable(subscription, error);
+      return true;
+    }
     if (isOver(subscription)) return true;
     if (!see) {
       this.session.forbid(subscription);
       return true;
     }
-    if (page.kind === 'truncated') {
-      this.session.truncated(subscription, page.bounds);
+    if (following?.kind === 'truncated') {
+      this.session.truncated(subscription, following.bounds);
       return true;
     }
-    await this.send(subscription, page.run);
-    if (isOver(subscription)) return true;
-    if (page.atHead && subscription.cursor >= room.feedHead) {
-      this.caughtUp(subscription);
-      return true;
-    }
-    // One empty page is a race with an append; a second is a read that lags behind what was seen already.
-    subscription.emptyPages = page.run.length > 0 ? 0 : subscription.emptyPages + 1;
-    if (subscription.emptyPages > 1) await delay(this.context.timers, LAG_MS);
-    return false;
+    if (following) await this.send(subscription, following.frames);
+    else await delay(this.context.timers, LAG_MS);
+    return isOver(subscription) || this.goLive(subscription);
   }
 
-  private async read(stream: string, subscription: RoomSubscription): Promise<Page> {
+  /** What follows the cursor, without a read. */
+  private held({ room, cursor, view }: RoomSubscription): Following | undefined {
+    const frames = this.context.tails.after(room.stream, cursor, view);
+    return frames && { kind: 'frames', frames };
+  }
+
+  /** Undefined: nothing yet, the node lags behind the cursor. */
+  private async read(subscription: RoomSubscription): Promise<Following | undefined> {
+    const { tails, timers, random } = this.context;
+    const { room, cursor, view } = subscription;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.context.roomLog.page(stream, subscription.cursor);
+        const tail = await tails.open(room.stream, room.name);
+        if (cursor > tail.head) return undefined;
+        if (tail.covers(cursor)) return { kind: 'frames', frames: tail.framesAfter(cursor, view) };
+        return await tails.before(room.stream, room.name, cursor, view);
       } catch (error) {
         if (!(error instanceof UnavailableError) || attempt >= ATTEMPTS_MAX || isOver(subscription)) throw error;
       }
-      await delay(this.context.timers, RETRY_MS * 2 ** (attempt - 1) * (0.5 + this.context.random() / 2));
+      await delay(timers, RETRY_MS * 2 ** (attempt - 1) * (0.5 + random() / 2));
     }
   }
 
-  private async send(subscription: RoomSubscription, run: Run): Promise<void> {
-    const { room, view } = subscription;
+  private async send(subscription: RoomSubscription, frames: readonly EventFrame[]): Promise<void> {
     const { outbox } = this.session;
-    const encoded = encodeEvents(run, view);
-    for (const frame of eventFrames(room.name, run, encoded, 0, this.context.limits.frameBytes)) {
+    for (const frame of frames) {
       const { length } = frame.bytes;
       if (!outbox.hasRoomFor(length)) await outbox.roomFor(length);
       if (isOver(subscription)) return;
@@ -115,11 +128,14 @@ export class CatchUp {
     }
   }
 
-  private caughtUp(subscription: RoomSubscription): void {
+  /** False: there is more to be read first. */
+  private goLive(subscription: RoomSubscription): boolean {
     const { room, cursor } = subscription;
-    subscription.emptyPages = 0;
+    const head = this.context.tails.get(room.stream)?.head;
+    if (head !== cursor || cursor < room.feedHead) return false;
     room.goLive(subscription);
     this.session.outbox.answer({ op: 'caught-up', room: room.name, upTo: wireRevision(cursor) });
+    return true;
   }
 }
 

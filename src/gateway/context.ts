@@ -4,15 +4,19 @@ import type { ConversationCommands } from '../commands/commands.ts';
 import type { Claims } from '../domain/claims.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Admission } from './admission.ts';
 import type { Hub } from './hub.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Receipts } from './receipts.ts';
 import type { RoomLog } from './room-log.ts';
+import type { RoomTails } from './room-tails.ts';
 import type { Timers } from './timers.ts';
 
 export interface GatewayContext {
   readonly hub: Hub;
   readonly roomLog: RoomLog;
+  readonly tails: RoomTails;
+  readonly admission: Admission;
   readonly commands: ConversationCommands;
   readonly receipts: Receipts;
   readonly verifyToken: VerifyToken;

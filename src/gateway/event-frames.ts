@@ -23,48 +23,70 @@ function encodeFrame(room: string, after: bigint, upTo: bigint, events: string):
 }
 
 /** JSON of each event of a run, '' where the view hides it. */
-export function encodeEvents(run: Run, view: View): string[] {
+function encodeEvents(run: Run, view: View): string[] {
   return run.map(recorded => {
     const wire = viewEvent(recorded, view);
     return wire === undefined ? '' : JSON.stringify(wire);
   });
 }
 
+/** A run, and what each view makes of it, encoded when it is first asked for. */
+export class EncodedRun {
+  readonly run: Run;
+  private readonly views: Partial<Record<View, readonly string[]>> = {};
+
+  constructor(run: Run) {
+    this.run = run;
+  }
+
+  /** JSON of each event, '' where the view hides it. */
+  in(view: View): readonly string[] {
+    return (this.views[view] ??= encodeEvents(this.run, view));
+  }
+}
+
 /** What surrounds the events of a frame, at most: the room's name and two revisions of 16 digits. */
 const FRAME_HEAD_BYTES = 240;
 
-/**
- * The run from `offset` on, cut into frames of at most `frameBytes`, one event at least a frame.
- * `encoded` comes from `encodeEvents` of the same run.
- */
-export function eventFrames(
-  room: string,
-  run: Run,
-  encoded: readonly string[],
-  offset: number,
-  frameBytes: number,
-): EventFrame[] {
+/** Contiguous revisions of a room in one view, of which frames are made. */
+export interface FrameSource {
+  /** `conversation:42` */
+  readonly room: string;
+  /** The revision that `encoded` begins with. */
+  readonly first: bigint;
+  /** JSON of each event, '' where the view hides it. */
+  readonly encoded: readonly string[];
+  /** From this place of `encoded` on … */
+  readonly from: number;
+  /** … to this one, exclusive. */
+  readonly to: number;
+}
+
+/** Frames of at most `frameBytes`, one event at least each; none is begun once they hold `bytesMax`. */
+export function eventFrames(source: FrameSource, frameBytes: number, bytesMax = Infinity): EventFrame[] {
+  const { room, first, encoded, from, to } = source;
   const frames: EventFrame[] = [];
-  const first = run[offset];
-  if (!first) return frames;
-  let after = first.revision - 1n;
-  let upTo = after;
+  if (from >= to) return frames;
+  let after = first + BigInt(from) - 1n;
   let events = '';
   let bytes = FRAME_HEAD_BYTES;
-  for (let i = offset; i < run.length; i++) {
+  let bytesBefore = 0;
+  for (let i = from; i < to; i++) {
     const event = encoded[i] ?? '';
     const size = event === '' ? 0 : Buffer.byteLength(event, 'utf8') + 1;
     if (size > 0 && events !== '' && bytes + size > frameBytes) {
+      const upTo = first + BigInt(i) - 1n;
       frames.push(encodeFrame(room, after, upTo, events));
+      bytesBefore += bytes;
+      if (bytesBefore >= bytesMax) return frames;
       after = upTo;
       events = '';
       bytes = FRAME_HEAD_BYTES;
     }
     if (size > 0) events = events === '' ? event : `${events},${event}`;
     bytes += size;
-    upTo += 1n;
   }
-  frames.push(encodeFrame(room, after, upTo, events));
+  frames.push(encodeFrame(room, after, first + BigInt(to) - 1n, events));
   return frames;
 }
 

@@ -3,12 +3,15 @@
  * It starts from a position known before the first socket is accepted, and after an error goes on from the last one
  * seen, so that whatever becomes durable while a room is open is dispatched to it.
  */
+import { streamName } from '../domain/stream-name.ts';
+import { StreamDeletedError } from '../event-store/errors.ts';
 import type { EventStore, RecordedEvent, SubscriptionMessage } from '../event-store/event-store.ts';
 import type { Recorded } from '../domain/decider.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { Hub } from './hub.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { EventOpener } from './room-log.ts';
+import type { RoomTails } from './room-tails.ts';
 import type { Timers } from './timers.ts';
 
 /** Pauses between attempts: a random part of the doubled last one, from this … */
@@ -20,12 +23,19 @@ interface FeedOptions {
   readonly store: EventStore;
   readonly opener: EventOpener;
   readonly hub: Hub;
+  readonly tails: RoomTails;
   readonly timers: Timers;
   readonly random: () => number;
   readonly logger: Logger;
   /** An event of this stream cannot be read by this code; whoever waits for it must not wait for ever. */
   readonly unreadable: (stream: string, error: unknown) => void;
 }
+
+/** Conversations, what is said of their streams (truncation, deletion), and tenants, for those whose data is erased. */
+const PREFIXES = ['conversation-', '$$conversation-', 'tenant-'] as const;
+/** The type of a tombstone, on every engine. */
+const STREAM_DELETED = '$streamDeleted';
+const TENANT_STREAM = /^tenant-([^.]+)\./;
 
 export class Feed {
   private readonly options: FeedOptions;
@@ -61,7 +71,7 @@ export class Feed {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        const filter = { by: 'stream', prefixes: ['conversation-'] } as const;
+        const filter = { by: 'stream', prefixes: PREFIXES } as const;
         for await (const message of this.options.store.subscribeToAll({ after: this.after, filter, signal })) {
           await this.take(message);
           this.failures = 0;
@@ -70,6 +80,8 @@ export class Feed {
         if (this.aborted()) return;
         this.options.logger.warn('the live feed failed and is subscribed again', { error, failures: this.failures });
       }
+      // What the feed does not keep at its head is not to be taken for it.
+      this.options.tails.forgetAll();
       if (!this.aborted()) await this.pause();
     }
   }
@@ -82,19 +94,35 @@ export class Feed {
   private async take(message: SubscriptionMessage): Promise<void> {
     if (message.kind === 'checkpoint') this.after = message.position;
     if (message.kind !== 'events') return;
-    const { hub } = this.options;
-    const wanted = message.events.filter(event => hub.hasRoom(event.stream));
+    const { hub, tails } = this.options;
+    const events = message.events.filter(event => !this.isNotice(event));
+    const wanted = events.filter(({ stream }) => hub.hasRoom(stream) || tails.follows(stream));
     const opened = wanted.length > 0 ? await this.open(wanted) : [];
     // A room opened while these were being read gets none of them here: its subscriptions find them in the log.
     const seen = new Set(wanted);
-    for (const event of message.events) if (!seen.has(event)) hub.skip(event.stream, event.revision);
+    for (const event of events) if (!seen.has(event)) hub.skip(event.stream, event.revision);
     hub.dispatch(opened);
     this.after = message.events.at(-1)?.position ?? this.after;
   }
 
+  /** What is no event of a conversation, but says something of one: what is held of it may not be true any more. */
+  private isNotice({ stream, type }: RecordedEvent): boolean {
+    const { tails, unreadable } = this.options;
+    if (stream.startsWith('$$')) tails.forget(stream.slice(2));
+    else if (type === STREAM_DELETED) {
+      tails.forget(stream);
+      unreadable(stream, new StreamDeletedError(stream));
+    } else {
+      const tenant = TENANT_STREAM.exec(stream)?.[1];
+      if (tenant === undefined) return false;
+      if (type === 'SubjectErased') tails.forgetAll(streamName('conversation', tenant, ''));
+    }
+    return true;
+  }
+
   /** One event that cannot be read must not take the others with it. */
   private async open(events: readonly RecordedEvent[]): Promise<Recorded<ConversationEvent>[]> {
-    const { opener, logger, unreadable } = this.options;
+    const { opener, logger, tails, unreadable } = this.options;
     try {
       return await opener.open(events);
     } catch {
@@ -104,6 +132,7 @@ export class Feed {
           opened.push(...(await opener.open([event])));
         } catch (error) {
           logger.error('an event cannot be read', { error, stream: event.stream, revision: String(event.revision) });
+          tails.forget(event.stream);
           unreadable(event.stream, error);
         }
       return opened;

@@ -6,8 +6,10 @@ import type { VerifyToken } from '../auth/tokens.ts';
 import type { ConversationCommands } from '../commands/commands.ts';
 import type { Claims } from '../domain/claims.ts';
 import type { Clock } from '../domain/clock.ts';
+import { streamName } from '../domain/stream-name.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { Admission, type AdmissionStats } from './admission.ts';
 import { CLOSE } from './close-codes.ts';
 import type { GatewayContext, GatewayCounters } from './context.ts';
 import { Feed } from './feed.ts';
@@ -16,6 +18,7 @@ import type { HubStats } from './hub.ts';
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
 import { Receipts } from './receipts.ts';
 import { RoomLog, type EventOpener } from './room-log.ts';
+import { RoomTails, type RoomTailsStats } from './room-tails.ts';
 import { Session } from './session.ts';
 import { SessionRooms } from './session-rooms.ts';
 import type { ListenSockets, Socket, SocketServer, Upgrade } from './sockets.ts';
@@ -51,8 +54,10 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
 }
 
-export interface GatewayStats extends Readonly<GatewayCounters>, HubStats {
+export interface GatewayStats extends Readonly<GatewayCounters>, HubStats, RoomTailsStats, AdmissionStats {
   readonly sockets: number;
+  /** Reads of rooms' streams since the start. */
+  readonly roomReads: number;
   /** False while the live feed waits to be subscribed again. */
   readonly feedConnected: boolean;
 }
@@ -66,6 +71,8 @@ export interface Gateway {
   /** At once; what is queued may be lost. After `drain` it only frees what is left. */
   close(): Promise<void>;
   stats(): GatewayStats;
+  /** Somebody's data was erased: nothing that may hold any of it stays in memory. To be called when it cannot be read any more. */
+  forgetRooms(tenant: string): void;
 }
 
 /** @throws UnavailableError the log cannot be read; and what `listen` throws for a port that is taken */
@@ -73,31 +80,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
   const { store, serializer, timers, clock, logger, random = Math.random } = options;
   const hub = new Hub({ frameBytes: limits.frameBytes, roomFailed: failRoom });
-  const counters: GatewayCounters = { fellBehind: 0, resets: 0, badFrames: 0 };
-  const roomLog = new RoomLog(store, serializer, limits);
-  const { commands, verifyToken, isRevoked = () => false, log, newId } = options;
-  const receipts = new Receipts(commands, timers);
-  const context: GatewayContext = {
-    ...{
-      hub,
-      roomLog,
-      commands,
-      receipts,
-      verifyToken,
-      isRevoked,
-      log,
-      clock,
-      timers,
-      limits,
-      logger,
-      newId,
-      random,
-      counters,
-    },
-  };
+  const context = contextOf(options, limits, hub, () => feed.isConnected());
+  const { tails, roomLog, admission, counters } = context;
   const sessions = new Set<Session>();
   let draining = false;
-  const feed = new Feed({ store, opener: serializer, hub, timers, random, logger, unreadable: failRoom });
+  const unreadable = (stream: string, error: unknown) => {
+    hub.unreadable(stream, error);
+  };
+  const feed: Feed = new Feed({ store, opener: serializer, hub, tails, timers, random, logger, unreadable });
   await feed.start();
   let server: SocketServer;
   try {
@@ -142,18 +132,39 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       await feed.stop();
       await server.close();
     },
-    stats: () => ({ sockets: sessions.size, ...hub.stats(), ...counters, feedConnected: feed.isConnected() }),
+    stats: () => ({
+      ...{ sockets: sessions.size, roomReads: roomLog.reads, feedConnected: feed.isConnected() },
+      ...{ ...hub.stats(), ...tails.stats(), ...admission.stats(), ...counters },
+    }),
+    forgetRooms: tenant => {
+      tails.forgetAll(streamName('conversation', tenant, ''));
+    },
+  };
+}
+
+function contextOf(options: GatewayOptions, limits: GatewayLimits, hub: Hub, isFed: () => boolean): GatewayContext {
+  const { store, serializer, commands, verifyToken, isRevoked = () => false, log, newId } = options;
+  const { clock, timers, logger, random = Math.random } = options;
+  const roomLog = new RoomLog(store, serializer, limits);
+  const tails = new RoomTails({ roomLog, limits, clock, timers, isFed, isOpen: stream => hub.hasRoom(stream) });
+  hub.follower = tails;
+  return {
+    ...{ hub, roomLog, tails, commands, verifyToken, isRevoked, log, newId, clock, timers, limits, logger, random },
+    admission: new Admission(limits, random),
+    receipts: new Receipts(commands, timers),
+    counters: { fellBehind: 0, resets: 0, badFrames: 0 },
   };
 }
 
 function openSession(context: GatewayContext, sessions: Set<Session>, socket: Socket, upgrade: Upgrade): Session {
   const session = new Session(context, socket, closed => sessions.delete(closed));
   sessions.add(session);
+  const refused = context.admission.connect(session, sessions.size);
   const bearer = upgrade.protocols.find(protocol => protocol.startsWith(BEARER_PROTOCOL));
   const header = /^Bearer +(\S+)$/i.exec(upgrade.authorization ?? '')?.[1];
   const token = header ?? bearer?.slice(BEARER_PROTOCOL.length);
   if (!upgrade.protocols.includes(SUBPROTOCOL)) session.end(CLOSE.version);
-  else if (sessions.size > context.limits.sockets) session.end(CLOSE.rateLimited);
+  else if (refused) session.end(refused);
   else if (token !== undefined) session.authenticate(token);
   else if (upgrade.authorization !== undefined) session.endUnauthorized('Authorization is not Bearer');
   return session;

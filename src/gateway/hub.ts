@@ -2,6 +2,7 @@
 import type { Recorded } from '../domain/decider.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { View } from '../domain/conversation/view.ts';
+import { EncodedRun } from './event-frames.ts';
 import { Room, RoomSubscription, type Subscriber } from './room.ts';
 
 export interface HubStats {
@@ -12,12 +13,22 @@ export interface HubStats {
   readonly fannedOut: number;
 }
 
+/** Who else follows what passes the hub, whether or not somebody is subscribed to the room. */
+export interface RoomFollower {
+  brought(stream: string, run: EncodedRun): void;
+  passed(stream: string, revision: bigint): void;
+  /** Its last subscriber left. */
+  left(stream: string): void;
+}
+
 export class Hub {
   private readonly rooms = new Map<string, Room>();
   private readonly frameBytes: number;
   /** Of rooms that are no more. */
   private fannedOutBefore = 0;
   private readonly roomFailed: (stream: string, error: unknown) => void;
+  /** Told before the room is, in the same turn. */
+  follower: RoomFollower | undefined;
 
   /**
    * `frameBytes`: what an `events` frame aims not to be above. `roomFailed` is told of a fault in one room, whose
@@ -44,6 +55,7 @@ export class Hub {
     if (subscription.typing) room.relayTyping(subscription, false);
     if (room.subscriptions.size > 0) return;
     this.rooms.delete(room.stream);
+    this.follower?.left(room.stream);
     this.fannedOutBefore += room.fannedOut;
   }
 
@@ -53,32 +65,40 @@ export class Hub {
 
   /** The log's events in its order; each room gets its own as one run, or as several where revisions are missing. */
   dispatch(events: readonly Recorded<ConversationEvent>[]): void {
-    const runs = new Map<Room, Recorded<ConversationEvent>[]>();
+    const runs = new Map<string, Recorded<ConversationEvent>[]>();
     for (const recorded of events) {
-      const room = this.rooms.get(recorded.stream);
-      if (!room) continue;
-      const run = runs.get(room);
-      if (!run) runs.set(room, [recorded]);
+      const { stream } = recorded;
+      const run = runs.get(stream);
+      if (!run) runs.set(stream, [recorded]);
       else if (run.at(-1)?.revision === recorded.revision - 1n) run.push(recorded);
       else {
-        this.dispatchTo(room, run);
-        runs.set(room, [recorded]);
+        this.dispatchTo(stream, run);
+        runs.set(stream, [recorded]);
       }
     }
-    for (const [room, run] of runs) this.dispatchTo(room, run);
+    for (const [stream, run] of runs) this.dispatchTo(stream, run);
   }
 
-  private dispatchTo(room: Room, run: readonly Recorded<ConversationEvent>[]): void {
+  private dispatchTo(stream: string, run: readonly Recorded<ConversationEvent>[]): void {
+    const encoded = new EncodedRun(run);
     try {
-      room.dispatch(run);
+      this.follower?.brought(stream, encoded);
+      this.rooms.get(stream)?.dispatch(encoded);
     } catch (error) {
-      this.roomFailed(room.stream, error);
+      this.roomFailed(stream, error);
     }
   }
 
   /** For events that passed without being dispatched. */
   skip(stream: string, revision: bigint): void {
+    this.follower?.passed(stream, revision);
     this.rooms.get(stream)?.skipTo(revision);
+  }
+
+  /** The room cannot be read any further: whoever has been brought up to there is told. */
+  unreadable(stream: string, error: unknown): void {
+    for (const subscription of [...(this.rooms.get(stream)?.subscriptions ?? [])])
+      if (subscription.phase !== 'opening') subscription.subscriber.unreadable(subscription, error);
   }
 
   /** Everybody who is subscribed to the room of this stream. */

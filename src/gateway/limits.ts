@@ -30,6 +30,16 @@ export interface GatewayLimits {
   readonly pageBytes: number;
   /** Reads of the log that sessions catching up, and history, have under way at once on this node. */
   readonly readsInFlight: number;
+  /** The tails of rooms that are kept in memory: of one room … */
+  readonly tailBytes: number;
+  /** … and of all; the one used longest ago goes first. */
+  readonly tailsBytes: number;
+  /** A tail stays for so long after its room's last subscriber has left or resumed. */
+  readonly tailKeptMs: number;
+  /** Connections that have not authenticated yet. */
+  readonly handshakes: number;
+  /** Subscriptions that have not come to the head for the first time. */
+  readonly resumes: number;
   readonly authenticateMs: number;
   /** A ping after so much silence … */
   readonly heartbeatMs: number;
@@ -37,7 +47,7 @@ export interface GatewayLimits {
   readonly silenceMs: number;
   /** A socket of which not a byte drains for so long is closed. */
   readonly stalledMs: number;
-  /** Clients are told to come back at a random time up to this after a drain. */
+  /** Clients are told to come back at a random time up to this after a drain, or when there are too many. */
   readonly reconnectSpreadMs: number;
 }
 
@@ -58,6 +68,11 @@ export const DEFAULT_GATEWAY_LIMITS: GatewayLimits = {
   pageEvents: 256,
   pageBytes: 262_144,
   readsInFlight: 32,
+  tailBytes: 1_048_576,
+  tailsBytes: 134_217_728,
+  tailKeptMs: 60_000,
+  handshakes: 10_000,
+  resumes: 50_000,
   authenticateMs: 10_000,
   heartbeatMs: 25_000,
   silenceMs: 33_000,

@@ -5,7 +5,7 @@
 import type { Recorded } from '../domain/decider.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { EventStore, RecordedEvent, StreamBounds } from '../event-store/event-store.ts';
-import { StreamNotFoundError } from '../event-store/errors.ts';
+import { StreamDeletedError, StreamNotFoundError } from '../event-store/errors.ts';
 import { RequestError } from '../errors.ts';
 import type { GatewayLimits } from './limits.ts';
 
@@ -23,6 +23,13 @@ export type Page =
   /** The log no longer has what follows the cursor. */
   | { readonly kind: 'truncated'; readonly bounds: StreamBounds };
 
+/** The end of a stream: contiguous up to the head it had when it was read. */
+export interface TailRead {
+  /** The first revision of the run; where it is empty, the one that comes next. */
+  readonly first: bigint;
+  readonly run: Run;
+}
+
 export interface HistoryPage {
   readonly run: Run;
   /** Whether something readable precedes it. */
@@ -37,6 +44,8 @@ export class RoomLog {
   private readonly store: EventStore;
   private readonly opener: EventOpener;
   private readonly limits: GatewayLimits;
+  /** Reads of streams since the start. */
+  reads = 0;
   private reading = 0;
   private readonly waiting: (() => void)[] = [];
 
@@ -50,18 +59,41 @@ export class RoomLog {
     return this.store.streamBounds(stream);
   }
 
-  /** What follows the cursor: at most `pageEvents`, and no more once `pageBytes` are reached. */
-  page(stream: string, cursor: bigint): Promise<Page> {
+  /** What follows the cursor, up to `before`: at most `pageEvents`, and no more once `pageBytes` are reached. */
+  page(stream: string, cursor: bigint, before?: bigint): Promise<Page> {
     return this.withSlot(async () => {
       const { pageEvents, pageBytes } = this.limits;
       const next = cursor + 1n;
-      const events = await this.collect(stream, { from: next, maxCount: pageEvents }, pageBytes);
+      const maxCount = before === undefined ? pageEvents : Math.min(pageEvents, Number(before - next));
+      const { events } = await this.collect(stream, { from: next, maxCount }, pageBytes);
       // Asked after the read, so that what is empty because it was truncated is told from what is not there yet.
       const bounds = await this.store.streamBounds(stream);
       const first = events[0]?.revision ?? next;
       if (bounds.first > next || first !== next) return { kind: 'truncated', bounds };
       const run = await this.opener.open(events);
       return { kind: 'page', run, atHead: (run.at(-1)?.revision ?? cursor) >= bounds.head };
+    });
+  }
+
+  /**
+   * The last events of the stream, as many as a page holds. Of those behind one that cannot be read, where there are any.
+   *
+   * @throws StreamDeletedError, and what opening the last event throws
+   */
+  tail(stream: string): Promise<TailRead> {
+    return this.withSlot(async () => {
+      const { pageEvents, pageBytes } = this.limits;
+      const options = { direction: 'backwards', from: 'end', maxCount: pageEvents } as const;
+      for (let missed = 0; ; missed++) {
+        const { events, missing } = await this.collect(stream, options, pageBytes);
+        const run = await this.openEnd(events.reverse());
+        const [first] = run;
+        if (first) return { first: first.revision, run };
+        const { head } = await this.store.streamBounds(stream);
+        // What is only truncated reads as empty. What was not there and now is may have just begun, or was deleted.
+        if (!missing || head < 0n) return { first: head + 1n, run };
+        if (missed > 0) throw new StreamDeletedError(stream);
+      }
     });
   }
 
@@ -72,18 +104,36 @@ export class RoomLog {
       const end = before === undefined || before > bounds.head + 1n ? bounds.head + 1n : before;
       if (end <= bounds.first) return { run: [], more: false, before: end };
       const options = { direction: 'backwards', from: end - 1n, maxCount: limit } as const;
-      const events = await this.collect(stream, options, this.limits.frameBytes);
+      const { events } = await this.collect(stream, options, this.limits.frameBytes);
       const run = await this.opener.open(events.reverse());
       return { run, more: (run[0]?.revision ?? end) > bounds.first, before: end };
     });
   }
 
+  private async openEnd(events: readonly RecordedEvent[]): Promise<Run> {
+    try {
+      return await this.opener.open(events);
+    } catch (error) {
+      const run: Recorded<ConversationEvent>[] = [];
+      for (const event of events.toReversed())
+        try {
+          run.unshift(...(await this.opener.open([event])));
+        } catch {
+          break;
+        }
+      if (run.length === 0) throw error;
+      return run;
+    }
+  }
+
   private async collect(
     stream: string,
-    options: { readonly direction?: 'backwards'; readonly from: bigint; readonly maxCount: number },
+    options: { readonly direction?: 'backwards'; readonly from: bigint | 'end'; readonly maxCount: number },
     bytesMax: number,
-  ): Promise<RecordedEvent[]> {
+  ): Promise<{ readonly events: RecordedEvent[]; readonly missing: boolean }> {
+    this.reads += 1;
     const events: RecordedEvent[] = [];
+    let missing = false;
     const step = options.direction === 'backwards' ? -1n : 1n;
     let bytes = 0;
     try {
@@ -97,8 +147,9 @@ export class RoomLog {
       }
     } catch (error) {
       if (!(error instanceof StreamNotFoundError)) throw error;
+      missing = true;
     }
-    return events;
+    return { events, missing };
   }
 
   private async withSlot<T>(read: () => Promise<T>): Promise<T> {

@@ -12,9 +12,8 @@
 import type { Claims } from '../domain/claims.ts';
 import { access, accessChange, type AccessState } from '../domain/conversation/access.ts';
 import type { View } from '../domain/conversation/view.ts';
-import { encodeEvents, eventFrames, type EventFrame } from './event-frames.ts';
+import { eventFrames, type EncodedRun, type EventFrame } from './event-frames.ts';
 import type { Outbox } from './outbox.ts';
-import type { Run } from './room-log.ts';
 import type { ServerFrame } from './server-frames.ts';
 
 /** What a room knows of the session behind a subscription. */
@@ -25,6 +24,8 @@ export interface Subscriber {
   fallBehind(): void;
   /** The session may no longer see the room. */
   forbid(subscription: RoomSubscription): void;
+  /** The room cannot be read: ends this subscription, and says why. */
+  unreadable(subscription: RoomSubscription, error: unknown): void;
 }
 
 export class RoomSubscription {
@@ -36,8 +37,8 @@ export class RoomSubscription {
   cursor = -1n;
   maySend: boolean;
   typing = false;
-  /** Pages in a row that brought nothing and did not let it go live. */
-  emptyPages = 0;
+  /** Called once when it first goes live or ends: the resume is over. */
+  settled: (() => void) | undefined;
 
   constructor(room: Room, subscriber: Subscriber, view: View, maySend: boolean) {
     this.room = room;
@@ -69,28 +70,31 @@ export class Room {
 
   /** Only for a subscription whose cursor is at the durable head and not below `feedHead`, in the same turn. */
   goLive(subscription: RoomSubscription): void {
+    settle(subscription);
     subscription.phase = 'live';
     this.live[subscription.view].add(subscription);
   }
 
   leaveLive(subscription: RoomSubscription, phase: 'catching-up' | 'ended'): void {
+    if (phase === 'ended') settle(subscription);
     subscription.phase = phase;
     this.live[subscription.view].delete(subscription);
   }
 
   /** What the feed brought: contiguous, and the next after what it brought before. */
-  dispatch(run: Run): void {
+  dispatch(encoded: EncodedRun): void {
+    const { run } = encoded;
     this.noteHead(run.at(-1)?.revision ?? -1n);
     let delivered = 0;
     run.forEach((recorded, i) => {
       const change = accessChange(recorded.event);
       if (change === undefined) return;
       const end = change.seenByLosers ? i + 1 : i;
-      this.deliver(run.slice(delivered, end));
+      this.deliver(encoded, delivered, end);
       delivered = end;
       this.askAccess(change.state);
     });
-    this.deliver(delivered === 0 ? run : run.slice(delivered));
+    this.deliver(encoded, delivered, run.length);
   }
 
   /** The feed passed so far, without its events: whoever is live below it reads them from the log. */
@@ -114,22 +118,21 @@ export class Room {
     }
   }
 
-  private deliver(run: Run): void {
-    const first = run[0];
-    if (!first) return;
+  private deliver(run: EncodedRun, from: number, to: number): void {
+    const first = run.run[0]?.revision;
+    if (first === undefined) return;
     for (const view of VIEWS) {
       const live = this.live[view];
       if (live.size === 0) continue;
-      const encoded = encodeEvents(run, view);
-      for (const frame of eventFrames(this.name, run, encoded, 0, this.frameBytes))
+      const source = { room: this.name, first, encoded: run.in(view), from, to };
+      for (const frame of eventFrames(source, this.frameBytes))
         for (const subscription of live) {
           if (subscription.cursor === frame.after) offer(subscription, frame);
           else if (subscription.cursor < frame.after) subscription.subscriber.fallBehind();
           else if (subscription.cursor < frame.upTo) {
             // It caught up to somewhere inside this frame: the rest of the run is cut for it alone.
-            const offset = Number(subscription.cursor - first.revision) + 1;
-            for (const own of eventFrames(this.name, run, encoded, offset, this.frameBytes))
-              if (!offer(subscription, own)) break;
+            const rest = { ...source, from: Number(subscription.cursor - first) + 1 };
+            for (const own of eventFrames(rest, this.frameBytes)) if (!offer(subscription, own)) break;
           }
         }
     }
@@ -145,6 +148,12 @@ export class Room {
       for (const { subscriber } of this.live[view])
         if (subscriber !== from.subscriber) subscriber.outbox.offerEphemeral(bytes);
   }
+}
+
+function settle(subscription: RoomSubscription): void {
+  const { settled } = subscription;
+  subscription.settled = undefined;
+  settled?.();
 }
 
 /** Sends one frame that follows the subscription's cursor; false: the session fell behind instead. */

@@ -4,15 +4,16 @@ import type { Access } from '../domain/conversation/access.ts';
 import { viewOf } from '../domain/conversation/view.ts';
 import { streamName } from '../domain/stream-name.ts';
 import type { StreamBounds } from '../event-store/event-store.ts';
-import { RequestError } from '../errors.ts';
+import { RequestError, UnavailableError } from '../errors.ts';
 import { CatchUp } from './catch-up.ts';
 import type { HistoryFrame, ReceiptFrame, SubscribeFrame, TypingFrame } from './client-frames.ts';
 import type { GatewayContext } from './context.ts';
 import { historyPageFrame } from './event-frames.ts';
+import { roomFault } from './room-fault.ts';
 import type { Outbox } from './outbox.ts';
 import { askAccess, conversationOf, ROOM_SHAPE } from './room-access.ts';
 import type { RoomSubscription, Subscriber } from './room.ts';
-import { wireRevision, type ServerFrame } from './server-frames.ts';
+import { errorFrame, wireRevision, type ServerFrame } from './server-frames.ts';
 
 /** What the rooms need of their session. */
 export interface RoomsSession {
@@ -62,10 +63,12 @@ export class SessionRooms implements Subscriber {
     const { send } = await this.permitted(conversation);
     if (this.isClosed()) return;
     const stream = streamName('conversation', this.claims.tenant, conversation);
+    const settled = this.context.admission.resume();
     const subscription = this.context.hub.join(stream, room, this, viewOf(this.claims.role), send);
+    subscription.settled = settled;
     this.subscriptions.set(room, subscription);
     try {
-      const bounds = await this.context.roomLog.bounds(stream);
+      const bounds = await this.bounds(stream, frame);
       if (subscription.phase === 'ended') throw forbidden();
       this.open(subscription, frame, bounds);
     } catch (error) {
@@ -74,7 +77,23 @@ export class SessionRooms implements Subscriber {
     }
   }
 
-  /** From here to the first read everything is one turn. */
+  /** Where the room begins and ends, for what the frame asks; the room's tail says it where it reaches so far. */
+  private async bounds(
+    stream: string,
+    { room, after = -1n, tail: last, live, log }: SubscribeFrame,
+  ): Promise<StreamBounds> {
+    const { tails, roomLog } = this.context;
+    if (live === true || (log !== undefined && log !== this.context.log)) return roomLog.bounds(stream);
+    const tail = await tails.open(stream, room).catch((error: unknown) => {
+      // The log may say it all the same, and if it does, catching up tries for longer.
+      if (error instanceof UnavailableError) return undefined;
+      throw error;
+    });
+    const cursor = last === undefined || !tail ? after : tail.head - BigInt(last);
+    return tail?.covers(cursor) ? tail : roomLog.bounds(stream);
+  }
+
+  /** From here to the first frame everything is one turn. */
   private open(subscription: RoomSubscription, frame: SubscribeFrame, bounds: StreamBounds): void {
     const { room, ref } = frame;
     const { log } = this.context;
@@ -100,8 +119,16 @@ export class SessionRooms implements Subscriber {
       this.outbox.answer({ op: 'subscribed', ref, room, log, ...wire });
       subscription.cursor = after;
       subscription.phase = 'catching-up';
-      this.catchUp.add(subscription);
+      if (frame.live === true) this.goLive(subscription);
+      else this.catchUp.add(subscription);
     }
+  }
+
+  /** The head was asked for while the room was open, so whatever becomes durable above it is brought by the feed. */
+  private goLive(subscription: RoomSubscription): void {
+    const { room, cursor } = subscription;
+    room.goLive(subscription);
+    this.outbox.answer({ op: 'caught-up', room: room.name, upTo: wireRevision(cursor) });
   }
 
   unsubscribe(room: string, ref: string | undefined): void {
@@ -183,6 +210,17 @@ export class SessionRooms implements Subscriber {
 
   truncated(subscription: RoomSubscription, bounds: StreamBounds): void {
     this.reset(subscription, 'truncated', bounds, undefined);
+  }
+
+  /** No other room of the session suffers for it. */
+  unreadable(subscription: RoomSubscription, error: unknown): void {
+    const { phase, room } = subscription;
+    if (phase === 'ended') return;
+    this.drop(subscription);
+    const fault = roomFault(error);
+    if (fault.code === 'internal' || fault.code === 'unavailable')
+      this.context.logger.error('a room cannot be read', { error, session: this.session.id, stream: room.stream });
+    this.outbox.answer(errorFrame(fault, { room: room.name }));
   }
 
   fail(error: unknown): void {

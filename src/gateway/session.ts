@@ -15,6 +15,7 @@ import { CLOSE, unauthorized, type Close } from './close-codes.ts';
 import type { GatewayContext } from './context.ts';
 import { faultOf } from '../faults.ts';
 import { Outbox } from './outbox.ts';
+import { roomFault } from './room-fault.ts';
 import { errorFrame, nackFrame, type ServerFrame } from './server-frames.ts';
 import { SessionRooms } from './session-rooms.ts';
 import { SessionSends } from './session-sends.ts';
@@ -95,6 +96,7 @@ export class Session implements SocketHandlers {
     const { limits, log } = this.context;
     const rooms = new SessionRooms(this.context, this);
     this.acceptedClaims = claims;
+    this.context.admission.connected(this);
     this.state = { kind: 'open', rooms, sends: new SessionSends(this.context, this) };
     const { frameBytes, sendsPerSecond, queueBytes, heartbeatMs } = limits;
     this.outbox.answer({
@@ -221,7 +223,7 @@ export class Session implements SocketHandlers {
     error: unknown,
     frame: { readonly op: string; readonly ref?: string | undefined; readonly room?: string },
   ): void {
-    const fault = faultOf(error);
+    const fault = frame.room === undefined ? faultOf(error) : roomFault(error);
     if (fault.code === 'internal')
       this.context.logger.error('a frame failed', { error, session: this.id, op: frame.op });
     this.outbox.answer(errorFrame(fault, { ref: frame.ref, room: frame.room }));
@@ -325,6 +327,7 @@ export class Session implements SocketHandlers {
     const { state } = this;
     if (state.kind === 'closed') return;
     this.state = { kind: 'closed' };
+    this.context.admission.connected(this);
     this.outbox.close();
     if (state.kind === 'open') state.rooms.close();
     this.requests.length = 0;

@@ -113,7 +113,7 @@ describe('the live feed', () => {
     expect(revisions(ann)).toEqual([2, 3]);
   });
 
-  test('an event that this code cannot read ends the sessions of its room resumably, and no others', async () => {
+  test('GW-11: an event that this code cannot read ends its room with an error, and no session', async () => {
     const fixture = await createGatewayFixture();
     await fixture.conversation('1', 1);
     await fixture.conversation('2', 1);
@@ -132,12 +132,15 @@ describe('the live feed', () => {
       fixture.store.append('conversation-acme.1', [event], { expectedRevision: 1n }),
       fixture.post('2', 'beside it'),
     ]);
-    await until(() => ann.closedWith !== undefined && revisions(bob).length === 3);
-    expect([ann.closedWith, bob.closedWith]).toEqual([4000, undefined]);
-    const again = await fixture.connect();
-    again.say({ op: 'subscribe', room: ROOM });
-    await until(() => again.closedWith !== undefined);
-    expect(again.closedWith).toBe(4000);
+    await until(() => ann.of('error').length > 0 && revisions(bob).length === 3);
+    const fault = { op: 'error', code: 'internal', room: ROOM, retryable: false };
+    expect(ann.last('error')).toMatchObject(fault);
+    ann.say({ op: 'subscribe', room: ROOM, after: 1, ref: 'again' });
+    ann.say({ op: 'subscribe', room: 'conversation:2' });
+    await until(() => ann.of('caught-up').length === 2);
+    expect(ann.last('error')).toMatchObject({ ...fault, ref: 'again' });
+    expect([ann.closedWith, bob.closedWith]).toEqual([undefined, undefined]);
+    expect(fixture.gateway.stats()).toMatchObject({ subscriptions: 2, resumes: 0 });
   });
 });
 
@@ -158,9 +161,10 @@ describe('catching up', () => {
     await fixture.time.advance(5_000);
     await until(() => ann.of('caught-up').length > 0);
     expect(revisions(ann)).toEqual([0, 1, 2, 3]);
+    await fixture.conversation('2', 3);
     failures = Number.POSITIVE_INFINITY;
     const bob = await fixture.connect();
-    bob.say({ op: 'subscribe', room: ROOM });
+    bob.say({ op: 'subscribe', room: 'conversation:2' });
     await turns(10);
     await fixture.time.advance(20_000);
     expect([ann.closedWith, bob.closedWith]).toEqual([undefined, 4000]);

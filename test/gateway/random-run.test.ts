@@ -24,6 +24,8 @@ const LIMITS = {
     pageEvents: 5,
     pageBytes: 2_000,
   },
+  // Tails of a few events, of one room at a time now and then: they are trimmed, pushed out and read again all the time.
+  ...{ tailBytes: 3_000, tailsBytes: 6_000, tailKeptMs: 500 },
   requestsPerSecond: 1_000_000,
 };
 

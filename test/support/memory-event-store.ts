@@ -1,7 +1,7 @@
 /**
  * An event store as a map of arrays: the model the embedded one is tested against, and the double for tests that are
- * not about storage. Everything is durable at once, nothing is bounded, metadata is no event of `$all`, and malformed
- * requests are not looked for.
+ * not about storage. Everything is durable at once, nothing is bounded, metadata is an event of `$all` without content that
+ * no stream has, and malformed requests are not looked for.
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
@@ -75,6 +75,16 @@ export class MemoryEventStore implements EventStore {
     stream.events.push(recorded);
     this.log.push(recorded);
     return recorded;
+  }
+
+  private recordMetadata(name: string, stream: Stream): void {
+    stream.metadataRevision += 1n;
+    this.log.push({
+      ...{ stream: `$$${name}`, id: randomUUID(), type: '$metadata', contentType: 'application/json' },
+      ...{ data: Buffer.from('{}'), metadata: Buffer.alloc(0), revision: stream.metadataRevision },
+      ...{ position: BigInt(this.log.length) * 10n, createdMs: this.now() },
+    });
+    this.wake();
   }
 
   private wake(): void {
@@ -230,7 +240,7 @@ export class MemoryEventStore implements EventStore {
     if (!stream.tombstoned && head < 0n) throw new WrongExpectedRevisionError(name, options.expectedRevision, head);
     this.check(name, stream, [], options.expectedRevision);
     stream.metadata = { truncateBefore: MAX };
-    stream.metadataRevision += 1n;
+    this.recordMetadata(name, stream);
     return { revision: head, position: this.log.at(-1)?.position };
   }
 
@@ -260,7 +270,7 @@ export class MemoryEventStore implements EventStore {
     if (typeof wanted === 'bigint' && wanted !== stream.metadataRevision)
       throw new WrongExpectedRevisionError(`$$${name}`, expectedRevision, stream.metadataRevision);
     stream.metadata = metadata;
-    stream.metadataRevision += 1n;
+    this.recordMetadata(name, stream);
     return { revision: stream.metadataRevision, position: this.log.at(-1)?.position };
   }
 
