@@ -40,6 +40,8 @@ export interface ServerProcess {
   /** What the server wrote since its last start, the newest 64,000 characters. */
   output(): string;
   isRunning(): boolean;
+  /** Of the last start. */
+  pid(): number;
   /** SIGKILL; resolves once the process is gone. */
   kill9(): Promise<void>;
   /** SIGTERM; resolves to the exit code. @throws Error when it has not ended within 30 s, after killing it. */
@@ -140,6 +142,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     gatewayUrl: `ws://127.0.0.1:${gatewayPort}/v1/socket`,
     environment,
     output: () => output,
+    pid: () => child?.pid ?? 0,
     isRunning: () => child !== undefined && !isOver(child),
     kill9: async () => {
       await end('SIGKILL');
