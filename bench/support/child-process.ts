@@ -25,6 +25,8 @@ export interface Child<Given extends Answers> {
     name: Name,
     ...details: Parameters<Given[Name]>
   ): Promise<Awaited<ReturnType<Given[Name]>>>;
+  /** At once, with SIGKILL. */
+  kill(): Promise<void>;
   /** Lets it end by itself, so that a profile asked for is written. */
   end(): Promise<void>;
 }
@@ -71,6 +73,11 @@ export function startChild<Given extends Answers>(file: string, args: readonly s
       } finally {
         clearTimeout(timer);
       }
+    },
+    kill: async () => {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
     },
     end: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;

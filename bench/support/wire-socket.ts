@@ -23,6 +23,8 @@ const NOTHING = Buffer.alloc(0);
 export class WireSocket {
   /** Called with each text frame's payload; the bytes are gone after it returns. */
   onText: (payload: Buffer) => void = () => undefined;
+  /** Called once when the server ends the socket, or cannot be reached; without it that throws. */
+  onLost: (() => void) | undefined;
   private readonly socket: Socket;
   private readonly upgraded: Promise<void>;
   private resolveUpgraded: () => void = () => undefined;
@@ -63,6 +65,23 @@ export class WireSocket {
     return socket;
   }
 
+  /** Like `open`, for who is told by `onUpgraded` and `onLost` instead of being waited for. */
+  static begin(
+    address: WireAddress,
+    told: Pick<WireSocket, 'onText'> & { onUpgraded: (socket: WireSocket) => void; onLost: () => void },
+  ): WireSocket {
+    const socket = new WireSocket(address);
+    socket.onText = told.onText;
+    socket.onLost = told.onLost;
+    socket.upgraded.then(
+      () => {
+        told.onUpgraded(socket);
+      },
+      () => undefined,
+    );
+    return socket;
+  }
+
   sendText(text: string): void {
     this.socket.write(maskedFrame(OPCODE_TEXT, Buffer.from(text)));
   }
@@ -73,7 +92,12 @@ export class WireSocket {
   }
 
   private fail(error: Error): void {
-    if (this.isUpgraded) throw error;
+    const { onLost } = this;
+    if (onLost) {
+      this.close();
+      this.onLost = undefined;
+      onLost();
+    } else if (this.isUpgraded) throw error;
     this.rejectUpgraded(error);
   }
 
@@ -84,6 +108,10 @@ export class WireSocket {
       const end = data.indexOf('\r\n\r\n');
       if (end >= 0) {
         const status = data.subarray(0, 12).toString('latin1');
+        if (status !== 'HTTP/1.1 101' && this.onLost) {
+          this.fail(new Error(status));
+          return;
+        }
         if (status !== 'HTTP/1.1 101') throw new Error(`The upgrade was answered ${status}.`);
         this.isUpgraded = true;
         this.resolveUpgraded();
@@ -111,8 +139,10 @@ export class WireSocket {
       const payload = data.subarray(at + head, end);
       if (opcode === OPCODE_TEXT) this.onText(payload);
       else if (opcode === OPCODE_PING) this.socket.write(maskedFrame(OPCODE_PONG, payload));
-      else if (opcode === OPCODE_CLOSE) throw new Error(`The server ended a socket: ${payload.toString('latin1')}`);
-      else throw new Error(`A frame of opcode ${opcode} came.`);
+      else if (opcode === OPCODE_CLOSE) {
+        this.fail(new Error(`The server ended a socket: ${payload.toString('latin1')}`));
+        return data.length;
+      } else throw new Error(`A frame of opcode ${opcode} came.`);
       at = end;
     }
     return at;
