@@ -90,8 +90,16 @@ export class CatchUp {
       return true;
     }
     if (following) await this.send(subscription, following.frames);
-    else await delay(this.context.timers, LAG_MS);
+    else await this.lag(subscription);
     return isOver(subscription) || this.goLive(subscription);
+  }
+
+  /** The client has seen what this node has not: the feed brings it in a moment, or a read has missed it. */
+  private async lag({ room, cursor }: RoomSubscription): Promise<void> {
+    const { tails, timers } = this.context;
+    await delay(timers, LAG_MS);
+    const tail = tails.get(room.stream);
+    if (tail && tail.head < cursor) tails.forget(room.stream);
   }
 
   /** What follows the cursor, without a read. */
