@@ -50,6 +50,7 @@ export function readings({ commands, gateway, requestsRefused }: Measured): read
   });
   return [
     gauge('commands_in_flight', 'Commands running or waiting.', () => commands().inFlight),
+    gauge('commands_in_flight_bytes', 'What their data takes in memory, about.', () => commands().bytesInFlight),
     gauge('command_streams', 'Streams that commands are running or waiting on.', () => commands().streams),
     gauge('folds', 'Folded states in memory.', () => commands().folds),
     gauge('folded_events', 'Events folded into them.', () => commands().foldedEvents),

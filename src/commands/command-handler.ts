@@ -24,7 +24,7 @@ import type { TenantKeys } from './derived-ids.ts';
 import { FoldCache } from './fold-cache.ts';
 import type { FoldCacheLimits } from './fold-cache.ts';
 import { deleted, foldStream } from './fold-stream.ts';
-import { StreamQueues } from './stream-queues.ts';
+import { bytesOf, StreamQueues } from './stream-queues.ts';
 import type { StreamQueueLimits } from './stream-queues.ts';
 
 export interface CommandLimits extends StreamQueueLimits, FoldCacheLimits {
@@ -37,6 +37,7 @@ export interface CommandLimits extends StreamQueueLimits, FoldCacheLimits {
 export const COMMAND_LIMITS: CommandLimits = {
   queueLengthMax: 1_000,
   commandsInFlightMax: 20_000,
+  commandsInFlightBytesMax: 67_108_864,
   foldsMax: 10_000,
   foldedEventsMax: 200_000,
   conflictRetriesMax: 5,
@@ -58,8 +59,9 @@ export interface CommandHandlerOptions<Event extends DomainEvent> {
 }
 
 export interface CommandHandlerStats {
-  /** Commands running or waiting, and the streams they are on. */
+  /** Commands running or waiting, what they hold in memory, and the streams they are on. */
   readonly inFlight: number;
+  readonly bytesInFlight: number;
   readonly streams: number;
   /** What the cache holds. */
   readonly folds: number;
@@ -102,7 +104,7 @@ class Handler<Command extends DomainEvent, Event extends DomainEvent, State> imp
   async handle(request: CommandRequest<Command>): Promise<CommandAck> {
     const stream = streamOf(this.aggregate.category, request.tenant, request.id);
     checkId('commandId', request.commandId);
-    return this.queues.run(stream, () => this.takeTurn(stream, request));
+    return this.queues.run(stream, bytesOf(request.command.data), () => this.takeTurn(stream, request));
   }
 
   async load(tenant: string, id: string): Promise<Folded<State>> {

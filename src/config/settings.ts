@@ -191,6 +191,13 @@ export const SETTINGS = {
     [1, 1_000_000],
     'Commands running or waiting on this node; one more is answered `rate-limited`.',
   ),
+  COMMANDS_IN_FLIGHT_BYTES_MAX: bound(
+    'Commands',
+    COMMAND_LIMITS.commandsInFlightBytesMax,
+    'bytes',
+    [1 * MIB, 16_384 * MIB],
+    'What the data of those commands may take in memory; one more is answered `rate-limited`.',
+  ),
   COMMAND_QUEUE_LENGTH_MAX: bound(
     'Commands',
     COMMAND_LIMITS.queueLengthMax,

@@ -187,6 +187,20 @@ describe('The bounds of the handler', () => {
     expect(await commands.handle(request('m1', post('hi')))).toMatchObject({ first: 1n });
   });
 
+  it('hold what commands in flight take in memory, but for one that is alone', async () => {
+    const commands = on(new MemoryEventStore(), { commandsInFlightBytesMax: 2_000 });
+    await commands.handle(request('c1', START));
+    const [small, large] = [post('x'.repeat(300)), post('x'.repeat(3_000))];
+    const ask = (id: string, command: typeof small) =>
+      codeOf(commands.handle(request(id, command))).catch(() => 'acked');
+    const answers = [ask('m1', small), ask('m2', small), ask('m3', small), ask('m4', large)];
+    expect(commands.stats().bytesInFlight).toBeGreaterThan(1_200);
+    expect(commands.stats().bytesInFlight).toBeLessThanOrEqual(2_000);
+    expect(await Promise.all(answers)).toEqual(['acked', 'acked', 'rate-limited', 'rate-limited']);
+    expect(await ask('m4', large)).toBe('acked');
+    expect(commands.stats()).toMatchObject({ inFlight: 0, bytesInFlight: 0 });
+  });
+
   it('hold the number of folds and of the events in them, the oldest going first', async () => {
     const store = new FaultyStore();
     const commands = on(store, { foldsMax: 3, foldedEventsMax: 6 });

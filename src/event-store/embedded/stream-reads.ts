@@ -10,8 +10,11 @@ import type { LogReader } from './log-reader.ts';
 import type { LogRecord } from './record.ts';
 import type { StreamEntry, StreamTable } from './streams.ts';
 
-/** Revisions fetched at a time. */
+/** Revisions fetched at a time: the most, and the first time, when nothing is known of their size. */
 const PAGE_EVENTS = 256;
+const FIRST_PAGE_EVENTS = 64;
+/** What a page aims at, by the size of the records of the one before. */
+const PAGE_BYTES = 1_048_576;
 
 export class StreamReads {
   private readonly streams: StreamTable;
@@ -56,11 +59,14 @@ export class StreamReads {
     const from = startRevision(options, head);
     let next = backwards ? Math.min(from, head) : Math.max(from, first);
     let left = options.maxCount ?? Infinity;
+    let pageEvents = FIRST_PAGE_EVENTS;
     while (left > 0 && next >= first && next <= head) {
-      const count = Math.min(left, PAGE_EVENTS, backwards ? next - first + 1 : head - next + 1);
+      const count = Math.min(left, pageEvents, backwards ? next - first + 1 : head - next + 1);
       const low = backwards ? next - count + 1 : next;
       const page = await this.page(name, low, low + count - 1);
       if (backwards) page.reverse();
+      const bytes = page.reduce((sum, record) => sum + record.length, 0);
+      pageEvents = Math.max(1, Math.min(PAGE_EVENTS, Math.floor((PAGE_BYTES * page.length) / bytes)));
       for (const record of page) {
         if (this.hidden(entry, record)) continue;
         yield record;
