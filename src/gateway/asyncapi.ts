@@ -66,8 +66,9 @@ export function eventSchemas(): Named<JsonSchema> {
     Object.entries(conversationEventSchemas).map(([type, { current }]) => {
       const schema = jsonSchema(current, 'output');
       const always = visitor.get(type);
-      const required = (schema.required ?? []).filter(field => always?.includes(field) ?? true);
-      return [type, { ...schema, required }];
+      const stored = schema.required ?? [];
+      const required = stored.filter(field => always?.includes(field) ?? true);
+      return [type, { ...schema, required, 'x-stored-required': stored }];
     }),
   );
 }
@@ -88,7 +89,7 @@ function componentOf(name: string): string {
 }
 
 /** An event's data follows from its type; types that are not known here are left open. */
-function wireEventSchema(): JsonSchema {
+export function wireEventSchema(): JsonSchema {
   const byType = Object.keys(conversationEventSchemas).map(type => ({
     if: { properties: { type: { const: type } } },
     then: { properties: { data: { $ref: componentOf(`${type}Data`) } } },

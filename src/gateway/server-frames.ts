@@ -14,7 +14,7 @@ const errorCode = z.enum(
 );
 const commandId = z.string().describe('The id of the `send`.');
 const fault = {
-  code: errorCode,
+  code: errorCode.describe('What was wrong, for programs.'),
   message: z.string().describe('What was wrong, for people.'),
   path: z.string().optional().describe('The field that is wrong, dotted.'),
   retryable: z.boolean().describe('Whether the same may succeed later.'),
@@ -45,7 +45,7 @@ export const serverFrameSchema = z.discriminatedUnion('op', [
     ref,
     session: z.string().describe('The id of this connection, for the logs of both sides.'),
     user: z.string().describe('`sub` of your token.'),
-    role: z.string(),
+    role: z.string().describe('That of your token: it says which view you have.'),
     log,
     heartbeatMs: z.int().describe('The server pings after so much silence.'),
     limits: z
@@ -57,7 +57,11 @@ export const serverFrameSchema = z.discriminatedUnion('op', [
       })
       .describe('Of this connection.'),
   }),
-  z.object({ op: z.literal('refreshed'), ref, expiresAt: z.iso.datetime({ precision: 3 }) }),
+  z.object({
+    op: z.literal('refreshed'),
+    ref,
+    expiresAt: z.iso.datetime({ precision: 3 }).describe('When the new token does.'),
+  }),
   z.object({
     op: z.literal('subscribed'),
     ref,
@@ -114,7 +118,7 @@ export const serverFrameSchema = z.discriminatedUnion('op', [
     op: z.literal('typing'),
     room,
     user: z.string().describe('Who types: the `sub` of a token.'),
-    role: z.string(),
+    role: z.string().describe('And as what.'),
     on: z.boolean().describe('Whether they began or ended.'),
   }),
   z.object({

@@ -40,6 +40,10 @@ const createdKeySchema = z
   })
   .meta({ id: 'CreatedApiKey' });
 
+const newKeySchema = z
+  .object({ name: apiKeyName.describe('What it is for.'), role: apiKeyRole })
+  .meta({ examples: [{ name: 'CRM', role: 'agent' }] });
+
 const PROBLEMS: readonly ErrorCode[] = [
   'bad-request',
   'unauthorized',
@@ -66,9 +70,7 @@ export function addApiKeyRoutes(app: FastifyInstance, { apiKeys, authenticate }:
           operationId: 'createApiKey',
         },
         headers: z.looseObject({ 'idempotency-key': idempotencyKey }),
-        body: z
-          .object({ name: apiKeyName.describe('What it is for.'), role: apiKeyRole })
-          .meta({ examples: [{ name: 'CRM', role: 'agent' }] }),
+        body: newKeySchema,
         response: {
           201: createdKeySchema,
           ...problemAnswers([

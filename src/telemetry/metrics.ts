@@ -15,12 +15,24 @@ export interface Reading {
   readonly read: () => number;
 }
 
+/** A registered metric as the reference page lists it. */
+export interface MetricRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
 export interface Metrics {
   /** Wraps what is awaited: its time, and the class of what it threw. */
   readonly timed: (what: 'append' | 'command') => <T>(run: () => Promise<T>) => Promise<T>;
   readonly add: (readings: readonly Reading[]) => void;
   readonly read: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Ours, in the order they were registered, without those of Node.js itself. */
+  readonly list: () => readonly MetricRow[];
 }
+
+const OURS = 'verbatim_';
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -67,6 +79,14 @@ export function createMetrics(): Metrics {
             },
           });
     },
+    list: () =>
+      registry
+        .getMetricsAsArray()
+        .filter(({ name }) => name.startsWith(OURS))
+        .map(metric => {
+          const { name, help, type, labelNames = [] } = metric as typeof metric & { labelNames?: string[] };
+          return { name, help, kind: String(type), labels: labelNames };
+        }),
     read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
 }

@@ -7,7 +7,7 @@ const REACHED_FROM_OUTSIDE = ['src/main.ts: main'];
 
 describe('exports', () => {
   it('each has a user', () => {
-    const users = readSourceFiles(['src', 'web', 'test', 'bench'], /\.tsx?$/);
+    const users = readSourceFiles(['src', 'web', 'test', 'bench', 'docs'], /\.tsx?$/);
     const dead = findDeadExports(
       users.filter(({ path }) => /^(src|web|test\/support)\//.test(path)),
       users,

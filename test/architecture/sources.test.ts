@@ -3,7 +3,7 @@ import { readSourceFiles } from './source-files.ts';
 import type { SourceFile } from './source-files.ts';
 import { SOURCE_RULES } from './source-rules.ts';
 
-const FILES = readSourceFiles(['src', 'web', 'test', 'bench'], /\.(tsx?|mjs|js|py|css)$/);
+const FILES = readSourceFiles(['src', 'web', 'test', 'bench', 'docs', 'examples'], /\.(tsx?|mjs|js|py|css)$/);
 
 /** Split so that this file does not itself hold what the rule looks for. */
 const DISABLE = ['eslint', 'disable'].join('-');
