@@ -55,7 +55,7 @@ export interface ServerOptions {
 /** @throws CliFailure and what openEngine throws; everything opened until then is closed again */
 export async function startServer({ config, logger, onLost }: ServerOptions): Promise<RunningServer> {
   if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
-  const listen = await chooseSockets(config, logger);
+  const sockets = await chooseSockets(config);
   const metrics = createMetrics();
   const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
   const engine = await openEngine({ config, logger, onLost, observeStore, command: 'serve' });
@@ -72,12 +72,14 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       engine.eraseSubject(request).finally(() => gateway?.forgetRooms(request.tenant));
     const limits = gatewayLimits(config);
     gateway = await listenGateway({
-      ...{ host, verifyToken, logger, store, serializer, commands, log, limits, listen, port: config.GATEWAY_PORT },
+      ...{ host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
+      listen: sockets.listen,
       isRevoked: claims => keyDirectory.isRevoked(claims),
       clock: systemClock,
       timers: systemTimers,
       newId: uuidv7,
     });
+    sockets.say(logger);
     const state = { ready: false };
     const gatewayPort = gateway.port;
     const gatewayUrl = (hostname: string): string =>

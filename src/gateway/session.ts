@@ -300,9 +300,11 @@ export class Session implements SocketHandlers {
 
   /** Tells the client to come back later and refuses new commands. Resolves when those in flight are answered. */
   announceDrain(reconnectAfterMs: number): Promise<void> {
-    if (this.state.kind !== 'open') return Promise.resolve();
+    const { state } = this;
+    if (state.kind !== 'open') return Promise.resolve();
+    // A socket that takes no more ends its session here; what it has in flight is finished all the same.
     this.outbox.answer({ op: 'drain', reconnectAfterMs });
-    return this.state.sends.drain();
+    return state.sends.drain();
   }
 
   fail(error: unknown): void {

@@ -2,18 +2,20 @@
 import { describe, expect, it } from 'vitest';
 import { fuzzFrames } from '../fuzz/frames.ts';
 import { fuzzTwoTenants } from '../fuzz/two-tenants.ts';
+import { SOCKET_ADAPTERS } from '../support/socket-adapters.ts';
 import { randomOf, scaled, SCALE, SEED } from './scale.ts';
 
 const FRAMES = scaled(100_000, 10_000);
 const ROUNDS = scaled(10_000, 2_000);
 
-describe('the gateway', () => {
-  it(`${FRAMES} fuzzed frames: no crash, no leak, and two who talk meanwhile notice nothing`, async () => {
+describe.for(SOCKET_ADAPTERS)('the gateway on $name', ({ name }) => {
+  const frames = name === 'ws' ? FRAMES / 4 : FRAMES;
+  it(`${frames} fuzzed frames: no crash, no leak, and two who talk meanwhile notice nothing`, async () => {
     console.log(`SEED=${SEED} SCALE=${SCALE}`);
-    const report = await fuzzFrames(FRAMES, randomOf);
+    const report = await fuzzFrames(frames, randomOf, name);
     console.log(`  ${JSON.stringify({ ...report, grownMiB: Math.round(report.grownBytes / 1_048_576) })}`);
-    expect(report.frames).toBeGreaterThanOrEqual(FRAMES);
-    expect(report.answers).toBeGreaterThan(FRAMES * 0.7);
+    expect(report.frames).toBeGreaterThanOrEqual(frames);
+    expect(report.answers).toBeGreaterThan(frames * 0.7);
   });
 });
 

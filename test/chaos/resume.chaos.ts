@@ -14,6 +14,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { findPython } from '../support/external-tools.ts';
 import { startServer } from '../support/server-process.ts';
 import type { ServerProcess } from '../support/server-process.ts';
+import { SOCKET_ADAPTERS } from '../support/socket-adapters.ts';
 import { connectWire, readRooms } from '../support/wire-client.ts';
 import type { WireEvent } from '../support/wire-client.ts';
 import { checkRun } from './checker.ts';
@@ -59,12 +60,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe('resume', () => {
+describe.for(SOCKET_ADAPTERS)('resume on $name', ({ name }) => {
   it.skipIf(!python.found)(
     `GW-3, GW-7, GW-8, GW-12: ${CUTS} cuts, ${KILLS} kill -9 and ${STOPS} SIGTERM lose nothing and double nothing, seen from Python`,
     async () => {
       console.log(`SEED=${SEED} SCALE=${SCALE}`);
-      server = await startServer();
+      await server?.dispose();
+      server = await startServer({ environment: { SOCKETS: name } });
       await startConversation(server);
       const talkers = TALKERS.map((talker, index) => startTalker(server, talker, index));
       const [first, ...others] = talkers;
@@ -132,7 +134,7 @@ async function untilAllCut(talker: RunningTalker): Promise<void> {
 
 function startTalker(at: ServerProcess | undefined, talker: Talker, index: number): RunningTalker {
   if (!at || !python.found) throw new Error('The server and Python come first.');
-  const journal = join(folder, `${talker.name}.ndjson`);
+  const journal = join(folder, `${talker.name}-${children.length}.ndjson`);
   const child = spawn(python.path, [join(import.meta.dirname, 'client.py')], { stdio: ['pipe', 'pipe', 'pipe'] });
   children.push(child);
   let errors = '';

@@ -16,7 +16,10 @@ async function choose(asked: 'auto' | 'uwebsockets' | 'ws', probe?: typeof isThe
   const lines: { readonly level: string; readonly message: string; readonly fields: LogFields | undefined }[] = [];
   const write = (level: string) => (message: string, fields?: LogFields) => void lines.push({ level, message, fields });
   const logger = { ...silentLogger, info: write('info'), warn: write('warn') };
-  return { listen: await chooseSockets({ SOCKETS: asked }, logger, probe), lines };
+  const { listen, say } = await chooseSockets({ SOCKETS: asked }, probe);
+  expect(lines).toEqual([]);
+  say(logger);
+  return { listen, lines };
 }
 
 describe('the WebSocket server of a start', () => {

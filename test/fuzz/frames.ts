@@ -8,6 +8,7 @@ import { connectWire } from '../support/wire-client.ts';
 import type { WireClient, WireEvent } from '../support/wire-client.ts';
 import { startServer } from '../support/server-process.ts';
 import type { ServerProcess } from '../support/server-process.ts';
+import type { SocketAdapter } from '../support/socket-adapters.ts';
 import { FuzzSocket, sendNonsense } from './fuzz-socket.ts';
 import { mutateBytes, mutateValue, oddJson, oneIn, pick, randomBytes, randomJson, randomText } from './mutations.ts';
 import type { Random } from './mutations.ts';
@@ -34,9 +35,18 @@ export interface FrameFuzzReport {
   readonly closeCodes: Readonly<Record<string, number>>;
 }
 
-export async function fuzzFrames(frames: number, randomOf: (name: string) => Random): Promise<FrameFuzzReport> {
+export async function fuzzFrames(
+  frames: number,
+  randomOf: (name: string) => Random,
+  sockets: SocketAdapter['name'],
+): Promise<FrameFuzzReport> {
   const server = await startServer({
-    environment: { LOG_LEVEL: 'warn', BAD_FRAMES_PER_MINUTE_MAX: '200', REQUESTS_PER_SECOND_MAX: '5000' },
+    environment: {
+      SOCKETS: sockets,
+      LOG_LEVEL: 'warn',
+      BAD_FRAMES_PER_MINUTE_MAX: '200',
+      REQUESTS_PER_SECOND_MAX: '5000',
+    },
   });
   try {
     return await attack(server, frames, randomOf);

@@ -43,6 +43,18 @@ describe('drain', () => {
     expect([ann.closedWith, bob.closedWith]).toEqual([4001, 4001]);
   });
 
+  test('GW-12: a socket that takes not even the notice is closed, and the others are told', async () => {
+    const fixture = await createGatewayFixture();
+    const [gone, bob] = [await fixture.connect(), await fixture.connect()];
+    gone.send = () => 'dropped';
+    const drained = fixture.gateway.drain(10_000);
+    expect([gone.closedWith, bob.of('drain').length]).toEqual([4002, 1]);
+    await turns(5);
+    await fixture.time.advance(1_000);
+    await drained;
+    expect(bob.closedWith).toBe(4001);
+  });
+
   test('GW-12: waits for what is queued to be read', async () => {
     const fixture = await createGatewayFixture();
     await fixture.conversation('1', 1);

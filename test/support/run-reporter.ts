@@ -7,6 +7,7 @@ import { relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
 import type { ExternalTool } from './external-tools.ts';
 import { findChromium, findPython, findSchemathesis } from './external-tools.ts';
+import { UWEBSOCKETS } from './socket-adapters.ts';
 
 interface Counts {
   passed: number;
@@ -29,9 +30,19 @@ const PARTS: readonly Part[] = [
     state: () => 'built in',
   },
   { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
-  { name: 'Python websockets', files: /resume\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
+  {
+    name: 'sockets, uWebSockets',
+    files: /sockets\.uwebsockets\.test/,
+    state: () => (UWEBSOCKETS.absent === undefined ? 'built in' : `ABSENT on Node ${process.versions.node}`),
+  },
+  { name: 'sockets, ws', files: /sockets\.ws\.test/, state: () => 'built in' },
+  {
+    name: 'Python websockets',
+    files: /resume\.chaos|readme\/readme\.test|clients\/clients|documents\/examples/,
+    state: () => described(findPython()),
+  },
   { name: 'Schemathesis', files: /schemathesis\.chaos/, state: () => described(findSchemathesis()) },
-  { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },
+  { name: 'Chromium', files: /test\/web\/.*browser|clients\/clients/, state: () => described(findChromium()) },
 ];
 
 function countTests(modules: readonly TestModule[]): Counts {

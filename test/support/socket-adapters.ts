@@ -23,4 +23,5 @@ if (why !== undefined && isRequired)
 
 export const UWEBSOCKETS: SocketAdapter = { name: 'uwebsockets', listen: listenUWebSockets, absent: why };
 export const WS: SocketAdapter = { name: 'ws', listen: listenWs, absent: undefined };
-export const SOCKET_ADAPTERS: readonly SocketAdapter[] = [UWEBSOCKETS, WS];
+/** Those that run here; the end of a run says which one does not. */
+export const SOCKET_ADAPTERS: readonly SocketAdapter[] = [UWEBSOCKETS, WS].filter(({ absent }) => absent === undefined);
