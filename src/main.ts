@@ -1,4 +1,7 @@
-/** The command line: `verbatim serve | token | import | export | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
+/**
+ * The command line: `verbatim serve | token | import | export | erase | apikey | check | scavenge | backup | restore |
+ * config`. Exit codes: 0, 1 (a finding), 2 (usage).
+ */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError } from 'commander';
 import { loadConfig } from './config/config.ts';
@@ -9,6 +12,7 @@ import type { ApiKeyCommand } from './cli/api-keys.ts';
 import type { EraseCommand } from './cli/erase.ts';
 import type { ExportCommand } from './cli/export.ts';
 import { EXIT_FINDING, EXIT_OK, EXIT_USAGE, failureLines, failureOf } from './cli/failure.ts';
+import { addLogCommands } from './cli/log-commands.ts';
 import { addSettingFlags, settingFlags } from './cli/flags.ts';
 import { createToken, ROLES } from './cli/token.ts';
 import type { TokenRequest } from './cli/token.ts';
@@ -36,9 +40,7 @@ interface Outcome {
   isServing: boolean;
 }
 
-const SHOWN: Readonly<
-  Record<'serve' | 'token' | 'import' | 'export' | 'erase' | 'apikey' | 'config', readonly SettingName[]>
-> = {
+const SHOWN = {
   serve: [
     'DATA_DIR',
     'HTTP_PORT',
@@ -54,8 +56,12 @@ const SHOWN: Readonly<
   export: ['DATA_DIR', 'JWT_SECRET'],
   erase: ['DATA_DIR', 'JWT_SECRET'],
   apikey: ['DATA_DIR', 'JWT_SECRET'],
+  check: ['DATA_DIR'],
+  scavenge: ['DATA_DIR', 'JWT_SECRET'],
+  backup: ['DATA_DIR', 'ROOT_SECRET'],
+  restore: ['DATA_DIR', 'ROOT_SECRET'],
   config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
-};
+} as const satisfies Readonly<Record<string, readonly SettingName[]>>;
 
 const HELP_END = `
 Every setting is an environment variable (HTTP_PORT), a file that one names (HTTP_PORT_FILE), and a flag after any
@@ -124,6 +130,7 @@ function createProgram(outcome: Outcome): Command {
         outcome.exitCode = await manageApiKeys(configOf(command), { ...options, action, keyId });
       },
     );
+  addLogCommands(add, configOf, outcome);
   add('config', 'print every setting: value, default, unit and where it came from; secrets masked')
     .option('--markdown', 'print the reference page instead')
     .action((options: { markdown?: true }, command: Command) => {

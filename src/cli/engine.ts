@@ -16,8 +16,11 @@ import { createTenantCommands } from '../commands/tenant-commands.ts';
 import { createImporter } from '../commands/import.ts';
 import { splitLines } from '../commands/import-lines.ts';
 import type { Config } from '../config/settings.ts';
+import { backUp } from '../data-folder/backup.ts';
 import { lockFolder } from '../data-folder/lock.ts';
 import type { FolderLock } from '../data-folder/lock.ts';
+import { isOperatorProof } from '../data-folder/operator-proof.ts';
+import { isBeingRestored } from '../data-folder/restore.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { ConversationCommand } from '../domain/conversation/commands.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
@@ -27,15 +30,19 @@ import type { TenantEvent } from '../domain/tenant/events.ts';
 import type { TenantState } from '../domain/tenant/state.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
-import { identifyLog, isIdentified } from '../event-store/log-identity.ts';
+import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
+import { identifyLog, isIdentified, renewLog } from '../event-store/log-identity.ts';
+import type { LogUpkeep } from '../event-store/log-upkeep.ts';
 import type { RunImport } from '../http/imports.ts';
 import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
 import { KeyCache } from '../keyring/key-cache.ts';
 import { openEmbeddedKeyring } from '../keyring/keyring.embedded.ts';
+import type { CopiedKeyring } from '../keyring/keyring.embedded.ts';
 import type { Keyring, SubjectId } from '../keyring/keyring.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { CliFailure } from './failure.ts';
 import { openRootSecret } from './secrets.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
@@ -52,6 +59,10 @@ export interface Engine {
   readonly runImport: RunImport;
   readonly exportConversations: ExportConversations;
   readonly eraseSubject: Erasure['eraseSubject'];
+  /** Work on the log's own files while it is in use. */
+  readonly upkeep: LogUpkeep;
+  /** Whether a proof comes from somebody who can read the root secret (data-folder/operator-proof.ts). */
+  readonly isOperator: (proof: string, what: string) => boolean;
   /** The log's own id. */
   readonly log: string;
   /** The log was begun by this opening of the folder. */
@@ -70,10 +81,18 @@ export interface EngineOptions {
   readonly onLost: () => void;
   /** What stands between the store and everything that appends to it: a measure. */
   readonly observeStore?: (store: EventStore) => EventStore;
+  /** The id that the log of a restored folder gets; without it a folder whose restore has not ended is refused. */
+  readonly restoredAs?: string;
 }
 
 /** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
-export async function openEngine({ config, logger, command, onLost, observeStore }: EngineOptions): Promise<Engine> {
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { config, logger, command, onLost, observeStore, restoredAs } = options;
+  if (restoredAs === undefined && isBeingRestored(config.DATA_DIR))
+    throw new CliFailure(
+      'restore-not-ended',
+      `A backup is being restored into ${config.DATA_DIR}, or was and did not end: run \`verbatim restore\` again.`,
+    );
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(config.DATA_DIR, {
     command,
@@ -86,8 +105,8 @@ export async function openEngine({ config, logger, command, onLost, observeStore
       });
     },
   });
-  let store: EventStore | undefined;
-  let keyring: Keyring | undefined;
+  let store: EmbeddedEventStore | undefined;
+  let keyring: CopiedKeyring | undefined;
   try {
     const rootSecret = await openRootSecret(config);
     store = await openEmbeddedEventStore({
@@ -109,13 +128,15 @@ export async function openEngine({ config, logger, command, onLost, observeStore
     const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);
-    keyring = await openKeyring(config, !begun);
+    keyring = await openEmbeddedKeyring({ directory: join(config.DATA_DIR, 'keyring'), mayBegin: !begun });
+    if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);
     const engine = compose(config, observeStore?.(store) ?? store, rootSecret, {
       log,
       lock,
-      keyring,
+      keyring: new KeyCache(keyring, { keysMax: config.KEYS_CACHED_MAX }),
+      upkeep: createUpkeep(config, store, keyring, log),
       logger,
       isNewLog: !begun,
     });
@@ -130,9 +151,16 @@ export async function openEngine({ config, logger, command, onLost, observeStore
   }
 }
 
-async function openKeyring(config: Config, mayBegin: boolean): Promise<Keyring> {
-  const directory = join(config.DATA_DIR, 'keyring');
-  return new KeyCache(await openEmbeddedKeyring({ directory, mayBegin }), { keysMax: config.KEYS_CACHED_MAX });
+function createUpkeep(config: Config, store: EmbeddedEventStore, keyring: CopiedKeyring, log: string): LogUpkeep {
+  const source = {
+    ...{ directory: config.DATA_DIR, log, clock: systemClock },
+    logFiles: () => store.files(),
+    copyKeyring: (file: string) => keyring.copyTo(file),
+  };
+  return {
+    scavenge: options => store.scavenge(options),
+    backup: (target, options) => backUp(source, target, options),
+  };
 }
 
 function compose(
@@ -143,12 +171,14 @@ function compose(
     log,
     lock,
     keyring,
+    upkeep,
     logger,
     isNewLog,
   }: {
     readonly log: string;
     readonly lock: FolderLock;
     readonly keyring: Keyring;
+    readonly upkeep: LogUpkeep;
     readonly isNewLog: boolean;
     readonly logger: Logger;
   },
@@ -159,6 +189,7 @@ function compose(
   const limits = {
     queueLengthMax: config.COMMAND_QUEUE_LENGTH_MAX,
     commandsInFlightMax: config.COMMANDS_IN_FLIGHT_MAX,
+    commandsInFlightBytesMax: config.COMMANDS_IN_FLIGHT_BYTES_MAX,
     foldsMax: config.FOLDS_CACHED_MAX,
     foldedEventsMax: config.FOLDED_EVENTS_CACHED_MAX,
     conflictRetriesMax: config.CONFLICT_RETRIES_MAX,
@@ -177,7 +208,8 @@ function compose(
   });
   const erasure = createErasure({ tenants, keyring });
   return {
-    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, isNewLog },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, isNewLog },
+    isOperator: (proof, what) => isOperatorProof(rootSecret, proof, what, systemClock.now()),
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),
     exportConversations: createExport({ store, opener: serializer }),

@@ -1,6 +1,9 @@
 /** How a command ends when it cannot do its work: one clear line with a code, never a stack trace. */
 import { ConfigError } from '../config/config.ts';
 import { FolderLockedError } from '../data-folder/lock.ts';
+import { BackupTargetError } from '../data-folder/backup.ts';
+import { DamagedBackupError } from '../data-folder/backup-manifest.ts';
+import { RestoreTargetError } from '../data-folder/restore.ts';
 import { BadSecretFileError } from '../data-folder/secrets.ts';
 import { Rejection } from '../domain/decider.ts';
 import { CorruptLogError } from '../event-store/errors.ts';
@@ -34,6 +37,9 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [UnreadableLogIdentityError, 'foreign-log'],
   [KeyringMissingError, 'keyring-missing'],
   [KeyringDamagedError, 'keyring-damaged'],
+  [BackupTargetError, 'backup-target'],
+  [DamagedBackupError, 'damaged-backup'],
+  [RestoreTargetError, 'restore-target'],
   [UnavailableError, 'unavailable'],
   [UnsupportedNodeError, 'unsupported-node'],
 ];

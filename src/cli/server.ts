@@ -87,6 +87,8 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     http = await createHttpServer({
       ...{ verifyToken, logger, gatewayUrl, commands, apiKeys, log, runImport, eraseSubject, clock: systemClock },
       exportConversations,
+      upkeep: engine.upkeep,
+      isOperator: engine.isOperator,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
       ready: () => state.ready,

@@ -7,7 +7,8 @@ import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath } from './sync.ts';
 
-export type SecretName = 'jwt-secret' | 'root-secret';
+export const SECRET_NAMES = ['jwt-secret', 'root-secret'] as const;
+export type SecretName = (typeof SECRET_NAMES)[number];
 
 /** 256 bits, as RFC 7518 section 3.2 asks of an HS256 key. */
 const SECRET_CHARACTERS_MIN = 32;

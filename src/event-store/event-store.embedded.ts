@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UnavailableError } from '../errors.ts';
 import { CorruptLogError } from './errors.ts';
@@ -12,7 +12,7 @@ import { Appender, APPEND_BYTES_MAX } from './embedded/appender.ts';
 import { Durability } from './embedded/durability.ts';
 import { LogReader } from './embedded/log-reader.ts';
 import { LogWriter } from './embedded/log-writer.ts';
-import { Scavenger, type ScavengeOptions, type ScavengeResult } from './embedded/scavenger.ts';
+import { Scavenger, type ScavengeOptions } from './embedded/scavenger.ts';
 import { RecentIds } from './embedded/recent-ids.ts';
 import {
   catchUpIndex,
@@ -44,6 +44,7 @@ import type {
   SubscriptionMessage,
 } from './event-store.ts';
 import type { LogIndex } from './embedded/log-index.ts';
+import type { ScavengeResult } from './log-upkeep.ts';
 
 export interface EmbeddedEventStoreOptions {
   /** Holds `segments/` and `index/`; made if it is not there. */
@@ -342,6 +343,19 @@ export class EmbeddedEventStore implements EventStore {
     } finally {
       this.scavenging = undefined;
     }
+  }
+
+  /** The log's files as they are now, durable up to `position`: all but the last are complete, and stay as they are. */
+  files(): {
+    readonly position: number;
+    readonly files: readonly { readonly name: string; readonly file: string; readonly bytes?: number }[];
+  } {
+    const { files } = this.parts;
+    const list = files.segments.map(segment => {
+      const named = { name: basename(segment.file), file: segment.file };
+      return segment === files.active ? { ...named, bytes: segment.size } : named;
+    });
+    return { position: files.end, files: list };
   }
 
   async close(): Promise<void> {

@@ -23,6 +23,8 @@ import type { ConversationRouteOptions } from './conversation-routes.ts';
 import { addErasureRoutes } from './erasure-routes.ts';
 import { addExportRoute } from './exports.ts';
 import { addHealthRoutes } from './health.ts';
+import { addLogRoutes } from './log-routes.ts';
+import type { LogRouteOptions } from './log-routes.ts';
 import { addImportRoute } from './imports.ts';
 import type { RunImport } from './imports.ts';
 import { watchMethods } from './methods.ts';
@@ -53,6 +55,8 @@ export interface HttpServerOptions {
   readonly eraseSubject: Erasure['eraseSubject'];
   readonly runImport: RunImport;
   readonly exportConversations: ExportConversations;
+  readonly upkeep: LogRouteOptions['upkeep'];
+  readonly isOperator: LogRouteOptions['isOperator'];
   readonly metrics: MetricsRouteOptions;
   /** The log's own id. */
   readonly log: string;
@@ -160,6 +164,7 @@ function addRoutes(
   addErasureRoutes(app, secured);
   addImportRoute(app, { ...secured, closing });
   addExportRoute(app, { ...secured, closing });
+  addLogRoutes(app, { ...secured, closing });
   addHealthRoutes(app, options.ready);
   addMetricsRoute(app, options.metrics);
   if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);

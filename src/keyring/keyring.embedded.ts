@@ -28,8 +28,14 @@ export interface EmbeddedKeyringOptions {
   readonly mayBegin: boolean;
 }
 
+/** A keyring of which a copy can be made while it is in use. */
+export interface CopiedKeyring extends Keyring {
+  /** Writes all of it, as it is now, into a file that can be the first generation of another. */
+  copyTo(file: string): Promise<void>;
+}
+
 /** @throws KeyringMissingError, KeyringDamagedError */
-export async function openEmbeddedKeyring({ directory, mayBegin }: EmbeddedKeyringOptions): Promise<Keyring> {
+export async function openEmbeddedKeyring({ directory, mayBegin }: EmbeddedKeyringOptions): Promise<CopiedKeyring> {
   const files = new KeyringFiles(directory);
   const present = await files.settle();
   if (present === undefined && !mayBegin) throw new KeyringMissingError(directory);
@@ -65,7 +71,7 @@ interface Gathering<Result> {
   readonly done: Promise<Result>;
 }
 
-class EmbeddedKeyring implements Keyring {
+class EmbeddedKeyring implements CopiedKeyring {
   private readonly files: KeyringFiles;
   private generation: number;
   private environment: Environment;
@@ -115,6 +121,14 @@ class EmbeddedKeyring implements Keyring {
         // Behind every row of this tenant: the separator's next byte.
         start = Buffer.from(`${tenant}\u000b`);
       }
+    });
+  }
+
+  async copyTo(file: string): Promise<void> {
+    await this.inTurn(async () => {
+      // Destroyed keys may stand in free pages until the file was replaced, and a copy must not have them.
+      if (this.isToReplace()) await this.replaceFile();
+      await this.environment.root.backup(file, true);
     });
   }
 

@@ -86,6 +86,14 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
       },
     }),
     metrics: { read: () => Promise.resolve({ contentType: 'text/plain', text: '# metrics' }), token: undefined },
+    upkeep: {
+      scavenge: ({ onProgress }) => {
+        onProgress?.({ done: 1, total: 2 });
+        return Promise.resolve({ segments: 3, segmentsRewritten: 1, eventsDropped: 7, bytesBefore: 9, bytesAfter: 5 });
+      },
+      backup: () => Promise.reject(new Error('No test of HTTP backs up.')),
+    },
+    isOperator: proof => proof === 'proved',
     log: LOG,
     clock,
     runImport: echoImport,

@@ -64,10 +64,10 @@ export class LogIndex {
   private readonly identity: Buffer;
 
   /** @param storageId the log it belongs to; an index of another log, or of another format, counts as empty */
-  constructor(directory: string, storageId: Buffer) {
+  constructor(directory: string, storageId: Buffer, { readOnly = false } = {}) {
     const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
     // Batching by turn keeps a promise of its own, whose rejection on a full disk nobody could handle.
-    this.root = open<Buffer, Buffer>({ path: directory, maxDbs: 4, eventTurnBatching: false, ...encodings });
+    this.root = open<Buffer, Buffer>({ path: directory, maxDbs: 4, eventTurnBatching: false, readOnly, ...encodings });
     this.streams = this.root.openDB<Buffer, Buffer>({ name: 'streams', ...encodings });
     this.places = this.root.openDB<Buffer, Buffer>({ name: 'places', ...encodings });
     this.meta = this.root.openDB<Buffer, Buffer>({ name: 'meta', ...encodings });
@@ -165,6 +165,24 @@ export class LogIndex {
       // Why the commit failed is a second promise, which is rejected too.
       if (error instanceof Error && 'commitError' in error) Promise.resolve(error.commitError).catch(() => undefined);
       throw error;
+    }
+  }
+
+  /** Whether it says that it is this log's; only asks. */
+  get namesThisLog(): boolean {
+    return this.meta.get(IDENTITY)?.equals(this.identity) ?? false;
+  }
+
+  *allStreams(): Generator<{ readonly name: string; readonly row: StreamRow }> {
+    for (const { key, value } of this.streams.getRange({})) yield { name: key.toString(), row: decodeStreamRow(value) };
+  }
+
+  /** In the order of stream numbers and revisions. */
+  *allPlaces(): Generator<PlacesRow> {
+    for (const { key, value } of this.places.getRange({})) {
+      const positions: number[] = [];
+      copyPositions(value, 0, 0, value.length / 8 - 1, positions);
+      yield { no: key.readUInt32BE(0), first: key.readUIntBE(4, 6), positions };
     }
   }
 

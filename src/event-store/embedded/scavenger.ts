@@ -10,31 +10,14 @@
  */
 import { CompactedWriter } from './compacted-writer.ts';
 import { firstReadable } from './stream-limits.ts';
+import type { ScavengeResult, UpkeepOptions } from '../log-upkeep.ts';
 import type { LogReader } from './log-reader.ts';
 import type { LogRecord } from './record.ts';
 import type { Segment, SegmentFiles } from './segments.ts';
 import type { StreamEntry, StreamTable } from './streams.ts';
 import type { Tail } from './tail.ts';
 
-export interface ScavengeProgress {
-  /** Bytes of the log surveyed so far, and to survey. */
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface ScavengeResult {
-  readonly segments: number;
-  readonly segmentsRewritten: number;
-  readonly eventsDropped: number;
-  /** Of the sealed segments' files, before and after. */
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-}
-
-export interface ScavengeOptions {
-  /** @throws what it was aborted with, from `scavenge` */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: ScavengeProgress) => void;
+export interface ScavengeOptions extends UpkeepOptions {
   /** A segment that would give back a smaller share of its file is left as it is. */
   readonly savedShareMin?: number;
   /** Read and written together. */

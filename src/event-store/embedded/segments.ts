@@ -75,13 +75,13 @@ export class SegmentFiles {
   }
 
   /**
-   * Opens what is there, or makes the first segment of a new log. Sizes are those of the files: the caller finds the
+   * Opens what is there, or makes the first segment of a new log unless it is only to be read. Sizes are those of the files: the caller finds the
    * valid end of the last one.
    * @throws CorruptLogError for a header that is not ours, another log's segment, or a missing one
    */
-  static async open(directory: string): Promise<SegmentFiles> {
-    await mkdir(directory, { recursive: true });
-    await removeDrafts(directory);
+  static async open(directory: string, { readOnly = false } = {}): Promise<SegmentFiles> {
+    if (!readOnly) await mkdir(directory, { recursive: true });
+    if (!readOnly) await removeDrafts(directory);
     const names = await namesIn(directory);
     const foreign = names.find(name => !NAME_PATTERN.test(name));
     if (foreign !== undefined) {
@@ -92,6 +92,7 @@ export class SegmentFiles {
       );
     }
     if (names.length === 0) {
+      if (readOnly) throw new CorruptLogError(directory, 0, 'it has no segment');
       const files = new SegmentFiles(directory, randomBytes(16), []);
       await files.create(0);
       return files;

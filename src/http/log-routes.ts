@@ -1,0 +1,116 @@
+/**
+ * `POST /v1/scavenges` and `POST /v1/backups`: work on the log's own files while it is served. Each answers with a line
+ * of progress about every second, then one of its result or of what ended it; a caller that leaves ends it.
+ */
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { RequestError, UnavailableError } from '../errors.ts';
+import type { LogUpkeep, UpkeepOptions, UpkeepProgress } from '../event-store/log-upkeep.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { claimsOf } from './authentication.ts';
+import type { Authenticate } from './authentication.ts';
+import { SECURED } from './openapi.ts';
+import { problemAnswers, problemOf } from './problems.ts';
+
+export interface LogRouteOptions {
+  readonly authenticate: Authenticate;
+  readonly upkeep: LogUpkeep;
+  /** Whether the proof, for what it is given, comes from somebody who can read the root secret. */
+  readonly isOperator: (proof: string, what: string) => boolean;
+  readonly logger: Logger;
+  /** Aborts when the server closes. */
+  readonly closing: AbortSignal;
+}
+
+const NDJSON = 'application/x-ndjson';
+const PROGRESS_EVERY_MS = 1_000;
+
+const scavengeSchema = {
+  summary: 'Give the disk back what nobody can read any more; role service',
+  description:
+    'Drops events that truncation, deletion or age has hidden from all readers, out of all tenants. One runs at a ' +
+    'time. A caller that leaves ends it, which is safe: what is done stays done.',
+  operationId: 'scavengeLog',
+  ...{ tags: ['Operations'], security: SECURED },
+  response: {
+    200: {
+      description:
+        'JSON lines: `{progress: {done, total}}` in bytes about every second, at last `{result: {segments, ' +
+        'segmentsRewritten, eventsDropped, bytesBefore, bytesAfter}}` or `{problem}`.',
+      content: { [NDJSON]: { schema: z.string() } },
+    },
+    ...problemAnswers(['bad-request', 'unauthorized', 'forbidden', 'rate-limited', 'unavailable', 'internal']),
+  },
+};
+
+const backupBody = z.object({ target: z.string().min(1).max(4_096) });
+
+export function addLogRoutes(app: FastifyInstance, options: LogRouteOptions): void {
+  const { authenticate, upkeep, isOperator } = options;
+  app.post('/v1/scavenges', { onRequest: authenticate, schema: scavengeSchema }, async (request, reply) => {
+    const { role } = claimsOf(request);
+    if (role !== 'service') throw new RequestError('forbidden', `The role ${role} may not scavenge.`, { path: 'role' });
+    return answer(reply, options, 'scavenge', given => upkeep.scavenge(given));
+  });
+  // For `verbatim backup` alone: it writes wherever on this machine it is told to.
+  app.post<{ Body: z.infer<typeof backupBody> }>(
+    '/v1/backups',
+    { schema: { hide: true, body: backupBody } },
+    async (request, reply) => {
+      const { target } = request.body;
+      const [scheme, proof = ''] = (request.headers.authorization ?? '').split(' ');
+      if (scheme !== 'Operator' || !isOperator(proof, `backup ${target}`))
+        throw new RequestError('unauthorized', 'Only who runs this server may have it write a backup.');
+      return answer(reply, options, 'backup', given => upkeep.backup(target, given));
+    },
+  );
+}
+
+function answer(
+  reply: FastifyReply,
+  { logger, closing }: LogRouteOptions,
+  what: string,
+  work: (options: UpkeepOptions) => Promise<unknown>,
+): FastifyReply {
+  if (closing.aborted) throw new UnavailableError('The server is stopping.');
+  const left = new AbortController();
+  const signal = AbortSignal.any([closing, left.signal]);
+  let progress: UpkeepProgress = { done: 0, total: 0 };
+  const working = work({ signal, onProgress: now => (progress = now) }).then(
+    result => {
+      logger.info(`${what} ended`, { ...(result as object) });
+      return { result };
+    },
+    (error: unknown) => {
+      if (!left.signal.aborted) logger.warn(`${what} failed`, { error });
+      return { problem: problemOf(closing.aborted ? new UnavailableError('The server is stopping.') : told(error)) };
+    },
+  );
+  const lines = async function* (): AsyncGenerator<string> {
+    for (;;) {
+      const timer = new AbortController();
+      const pause = delay(PROGRESS_EVERY_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+      const ended = await Promise.race([working, pause]);
+      timer.abort();
+      yield `${JSON.stringify(ended ?? { progress })}\n`;
+      if (ended) return;
+    }
+  };
+  const body = Readable.from(lines(), { highWaterMark: 1 });
+  body.once('close', () => {
+    left.abort(new Error('The caller has left.'));
+  });
+  return reply.type(NDJSON).header('cache-control', 'no-store').send(body);
+}
+
+/** A folder that will not do is the caller's to mend, and what the system says of it too. */
+function told(error: unknown): unknown {
+  const { name, message, code } = error as NodeJS.ErrnoException;
+  if (name === 'BackupTargetError') return new RequestError('bad-request', message, { path: 'target' });
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new RequestError('unavailable', message);
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code)
+    ? new RequestError('bad-request', message, { path: 'target' })
+    : error;
+}
