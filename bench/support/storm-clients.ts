@@ -2,6 +2,7 @@
  * A process with the clients of one system of `reconnect-storm`: raw sockets that are cut, come back, say where they
  * were, and note down what reaches them and when.
  */
+import { signToken } from '../../src/auth/tokens.ts';
 import { answerParent } from './child-process.ts';
 import { judgeStorm, type StormNotes, type StormVerdict } from './storm-checker.ts';
 import type { StormSystemName } from './storm-systems.ts';
@@ -10,6 +11,8 @@ import { WireSocket, type WireAddress } from './wire-socket.ts';
 export interface StormPlan {
   readonly system: StormSystemName;
   readonly address: WireAddress;
+  /** What tokens are signed with; Verbatim's alone. Each client is somebody else. */
+  readonly secret: string;
   readonly clients: number;
   /** Rooms, of Verbatim alone: clients are spread over them. */
   readonly rooms: readonly string[];
@@ -31,6 +34,7 @@ const UP_MS = 15_000;
 /** … and is away about so long. */
 const DOWN_MS = 2_000;
 const RETRY_MS = 300;
+const HOUR_MS = 3_600_000;
 const CONNECTING_AT_ONCE = 50;
 /** What a broadcast is known by: `#17#`. */
 const MARK = /#(\d+)#/g;
@@ -95,8 +99,11 @@ class StormClient {
   private socket: WireSocket | undefined;
   private ended = false;
 
-  constructor(plan: StormPlan, index: number) {
+  private readonly address: WireAddress;
+
+  constructor(plan: StormPlan, index: number, token: string | undefined) {
     this.plan = plan;
+    this.address = token === undefined ? plan.address : { ...plan.address, authorization: `Bearer ${token}` };
     this.dialect = dialectOf(plan.system, plan.rooms[index % plan.rooms.length] ?? '');
   }
 
@@ -104,7 +111,7 @@ class StormClient {
     if (this.ended) return;
     const begun = now();
     const { dialect } = this;
-    this.socket = WireSocket.begin(this.plan.address, {
+    this.socket = WireSocket.begin(this.address, {
       onText: payload => {
         const text = payload.toString('latin1');
         const reply = dialect.heard(text, entered);
@@ -157,7 +164,8 @@ let cuts = 0;
 async function connect(given: StormPlan): Promise<void> {
   plan = given;
   cuts = 0;
-  clients = Array.from({ length: plan.clients }, (_, i) => new StormClient(plan, i));
+  const tokens = await Promise.all(Array.from({ length: plan.clients }, (_, i) => tokenOf(i)));
+  clients = tokens.map((token, i) => new StormClient(plan, i, token));
   for (let first = 0; first < clients.length; first += CONNECTING_AT_ONCE)
     await Promise.all(
       clients.slice(first, first + CONNECTING_AT_ONCE).map(
@@ -167,6 +175,12 @@ async function connect(given: StormPlan): Promise<void> {
           }),
       ),
     );
+}
+
+async function tokenOf(index: number): Promise<string | undefined> {
+  if (plan.system !== 'verbatim') return undefined;
+  const claims = { sub: `agent-${index}`, tenant: 'default', role: 'agent', rooms: [] } as const;
+  return signToken(Buffer.from(plan.secret), { ...claims, expiresAt: Date.now() + HOUR_MS });
 }
 
 function cutAlone(client: StormClient, afterMs: number): void {

@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { KeyDirectory } from '../auth/key-directory.ts';
 import { openKeySet } from '../auth/key-sets.ts';
+import { rememberTokens } from '../auth/remembered-tokens.ts';
 import { createTokenVerifier } from '../auth/tokens.ts';
 import type { VerifyToken } from '../auth/tokens.ts';
 import { createApiKeys } from '../commands/api-keys.ts';
@@ -13,6 +14,9 @@ import { systemClock } from './engine.ts';
 import type { Engine } from './engine.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
+
+/** The secret stays the same while the server runs; a key of a set may be withdrawn. */
+const KEY_SET_TOKEN_KEPT_MS = 30_000;
 
 export interface Credentials {
   readonly verifyToken: VerifyToken;
@@ -28,9 +32,15 @@ export async function openCredentials(config: Config, engine: Engine, logger: Lo
   const conditions = { clock: systemClock, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE };
   const { JWKS_URL: url } = config;
   const secret = url === undefined ? await openTokenSecret(config) : undefined;
-  const verifyToken = secret
+  const checkToken = secret
     ? createTokenVerifier({ secret: secret.bytes, ...conditions })
     : await openKeySet({ url: url ?? '', ...conditions });
+  const keptMs = secret ? Infinity : KEY_SET_TOKEN_KEPT_MS;
+  const verifyToken = rememberTokens(checkToken, {
+    clock: systemClock,
+    tokensMax: config.TOKENS_REMEMBERED_MAX,
+    keptMs,
+  });
   const { store, tenantSerializer } = engine;
   const keyDirectory = new KeyDirectory({
     ...{ store, logger },

@@ -8,7 +8,7 @@ import { isKeySetUrl } from '../auth/key-sets.ts';
 import { TOKEN_SECRET_BYTES_MIN } from '../auth/tokens.ts';
 import { COMMAND_LIMITS } from '../commands/command-handler.ts';
 import { GATEWAY_SETTINGS } from './gateway-settings.ts';
-import { choice, integer, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
+import { choice, integer, networks, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
 import type { About, Setting } from './setting.ts';
 
 const KIB = 1_024;
@@ -120,6 +120,16 @@ export const SETTINGS = {
     meaning: 'Tokens for another audience are refused. Set it where the issuer signs for others too.',
     example: 'verbatim',
   }),
+  TOKENS_REMEMBERED_MAX: integer({
+    group: 'Access',
+    meaning:
+      'Valid tokens whose check is remembered, by their hash, some 500 bytes each; 0: each is checked each time.',
+    example: '20000',
+    fallback: 20_000,
+    unit: 'tokens',
+    min: 0,
+    max: 10_000_000,
+  }),
   METRICS_TOKEN: secret({
     group: 'Access',
     charactersMin: 16,
@@ -138,6 +148,19 @@ export const SETTINGS = {
     group: 'Access',
     meaning: 'Origins of other sites whose pages may frame the page.',
     example: 'https://support.example.com,https://example.com',
+  }),
+
+  STRANGER_REQUESTS_PER_SECOND_MAX: bound(
+    'Access',
+    50,
+    'requests/s',
+    [1, 1_000_000],
+    'HTTP requests without valid credentials, and connections without a token, a second from one address (of IPv6: from one /64). This machine is not counted.',
+  ),
+  TRUSTED_PROXIES: networks({
+    group: 'Access',
+    meaning: 'Proxies in front, whose X-Forwarded-For is believed: without it all who come through one count as one address.',
+    example: '127.0.0.1,10.0.0.0/8',
   }),
 
   SEGMENT_BYTES: bound(
