@@ -40,7 +40,7 @@ function frames(
       ];
       const shown = examples.map(example => JSON.stringify(example)).join('\n');
       return [
-        `#### ${op} (${by})`,
+        `### ${op} (${by})`,
         `${summary}. ${description} ${facts.join(' ')}`.trim(),
         // `op` says nothing new, and `ref` is the same everywhere.
         fieldTable(schemas[op] ?? {}, ['op', 'ref']),

@@ -13,7 +13,11 @@ const PATTERN = new RegExp(`^(${KEY}|"${KEY}")$`);
 export const idempotencyKey = z
   .string('is needed: a unique id of this request, best a UUID, the same one when it is sent again')
   .regex(PATTERN, 'must be 1 to 128 of A-Z a-z 0-9 . _ ~ - (in double quotes or not)')
-  .transform(key => key.replaceAll('"', ''));
+  .transform(key => key.replaceAll('"', ''))
+  .meta({
+    description: 'A unique id of this request, best a UUID; the same one when it is sent again.',
+    examples: ['6f1c2b0e-6f0f-4c53-9a0b-0f6f6d6a9f51'],
+  });
 
 const RETRY_AFTER_MS = 1_000;
 

@@ -11,12 +11,12 @@ import { gatewayUrlFor } from './page.ts';
 
 const ABOUT = `Commands, histories and states of conversations. Every answer that is no success is RFC 9457 problem details.
 
-**Who asks**: \`Authorization: Bearer\` with a JWT or an API key; both name the tenant, and nothing of another tenant can be named.
-**Sending again**: every POST but the import carries \`Idempotency-Key\`. The same key with the same content does nothing again and answers
-the first answer with \`duplicate: true\`; with other content it is 422; while the first is being worked on it is 409.
-**Revisions**: \`ETag\` carries a conversation's revision, and \`If-Match\` with it makes a command fail with 412 once there is
-a newer one.
-**Traces**: \`traceparent\` is taken, given back, and kept with the events a request causes.
+- **Who asks**: \`Authorization: Bearer\` with a JWT or an API key; both name the tenant, and nothing of another tenant can be named.
+- **Sending again**: every POST but the import carries \`Idempotency-Key\`. The same key with the same content does nothing again and answers
+  the first answer with \`duplicate: true\`; with other content it is 422; while the first is being worked on it is 409.
+- **Revisions**: \`ETag\` carries a conversation's revision, and \`If-Match\` with it makes a command fail with 412 once there is
+  a newer one.
+- **Traces**: \`traceparent\` is taken, given back, and kept with the events a request causes.
 
 What happens live comes over the WebSocket gateway: its AsyncAPI 3.0 document is at [/asyncapi.json](/asyncapi.json), this
 one at [/openapi.json](/openapi.json).`;

@@ -24,7 +24,10 @@ function Brand(): JSX.Element {
       </span>
       <div>
         <h1>Verbatim</h1>
-        <p>Cut a connection, keep talking, come back: nothing lost, nothing twice.</p>
+        <p>
+          Cut a connection, keep talking, come back: nothing lost, nothing twice. For programs: <a href="/docs">HTTP</a>
+          , <a href="/asyncapi.json">WebSocket</a>.
+        </p>
       </div>
     </div>
   );
