@@ -122,12 +122,12 @@ async function filledMore(store: EmbeddedEventStore, stream: string, count: numb
 
 it('readers and subscribers in the middle of a segment go on', async () => {
   const { store } = await filledLog(150);
-  const all: AsyncGenerator<RecordedEvent, undefined> = store.readAll();
-  const stream: AsyncGenerator<RecordedEvent, undefined> = store.readStream('s1');
+  const all = store.readAll();
+  const stream = store.readStream('s1');
   const seen = { all: [] as bigint[], stream: [] as bigint[] };
   for (let i = 0; i < 30; i++) {
-    seen.all.push((await all.next()).value?.position ?? -1n);
-    seen.stream.push((await stream.next()).value?.revision ?? -1n);
+    seen.all.push(((await all.next()).value as RecordedEvent).position);
+    seen.stream.push(((await stream.next()).value as RecordedEvent).revision);
   }
   const follower = new Follower(signal => store.subscribeToStream('s2', { after: 'start', signal }));
   await follower.until(({ events }) => events.length > 0);
