@@ -169,6 +169,20 @@ describe('the clients that the documents show', () => {
         await expect.poll(() => second.lines(), WAIT).toEqual(['2 MessagePosted two']);
       },
     );
+
+    it.skipIf(!command)('ends and says why where the server will not have it', async () => {
+      const { proxy, room } = await setUp(`${name}-refused`);
+      const child = spawn(command, [join(REPOSITORY, 'examples', 'clients', file)], {
+        cwd: REPOSITORY,
+        env: cleanEnvironment({ URL: proxy.url, ROOM: room, TOKEN: 'wrong' }),
+      });
+      children.add(child);
+      let errors = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+      await once(child, 'close');
+      expect(child.exitCode).toBe(1);
+      expect(errors).toContain('4501');
+    });
   });
 
   it.skipIf(!browserTool.found)(
