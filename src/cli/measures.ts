@@ -39,9 +39,10 @@ export interface Measured {
   readonly commands: () => CommandHandlerStats;
   readonly gateway: () => GatewayStats;
   readonly requestsRefused: () => number;
+  readonly strangersRefused: () => number;
 }
 
-export function readings({ commands, gateway, requestsRefused }: Measured): readonly Reading[] {
+export function readings({ commands, gateway, requestsRefused, strangersRefused }: Measured): readonly Reading[] {
   const gauge = (name: string, help: string, read: () => number): Reading => ({
     ...{ name: `verbatim_${name}`, help, read, kind: 'gauge' },
   });
@@ -76,5 +77,10 @@ export function readings({ commands, gateway, requestsRefused }: Measured): read
     counter('bad_frames', 'Frames that were no frames.', () => gateway().badFrames),
     counter('frames_fanned_out', 'Frames of live events handed to sockets.', () => gateway().fannedOut),
     counter('http_requests_refused', 'HTTP requests over the limits of a user, key or tenant.', requestsRefused),
+    counter(
+      'strangers_refused',
+      'HTTP requests and connections without valid credentials that were too many for their address.',
+      strangersRefused,
+    ),
   ];
 }

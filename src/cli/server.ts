@@ -12,11 +12,12 @@ import type { Gateway, GatewayOptions } from '../gateway/gateway.ts';
 import type { GatewayLimits } from '../gateway/limits.ts';
 import { RoomLog } from '../gateway/room-log.ts';
 import { PortTakenError } from '../gateway/sockets.ts';
+import { Strangers } from '../gateway/strangers.ts';
 import { systemTimers } from '../gateway/timers.ts';
 import { PAGE_TENANT } from '../http/page-tokens.ts';
 import type { PageTokens } from '../http/page-tokens.ts';
 import { createHttpServer } from '../http/server.ts';
-import type { HttpServer } from '../http/server.ts';
+import type { HttpLimits, HttpServer } from '../http/server.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { openCredentials } from './credentials.ts';
@@ -71,8 +72,9 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     const eraseSubject: Engine['eraseSubject'] = request =>
       engine.eraseSubject(request).finally(() => gateway?.forgetRooms(request.tenant));
     const limits = gatewayLimits(config);
+    const strangers = strangersOf(config);
     gateway = await listenGateway({
-      ...{ host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
+      ...{ strangers, host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
       listen: sockets.listen,
       isRevoked: claims => keyDirectory.isRevoked(claims),
       clock: systemClock,
@@ -86,20 +88,14 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       config.GATEWAY_PUBLIC_URL ?? `ws://${hostname}:${gatewayPort}${SOCKET_PATH}`;
     http = await createHttpServer({
       ...{ verifyToken, logger, gatewayUrl, commands, apiKeys, log, runImport, eraseSubject, clock: systemClock },
-      exportConversations,
+      ...{ strangers, exportConversations },
       upkeep: engine.upkeep,
       isOperator: engine.isOperator,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
       ready: () => state.ready,
       allowedOrigins: config.ALLOWED_ORIGINS,
-      limits: {
-        bodyBytes: config.HTTP_BODY_BYTES_MAX,
-        idleTimeoutMs: config.HTTP_IDLE_TIMEOUT_MS,
-        importsAtOnce: config.IMPORTS_AT_ONCE_MAX,
-        userRequestsPerSecond: config.HTTP_REQUESTS_PER_SECOND_MAX,
-        tenantRequestsPerSecond: config.HTTP_TENANT_REQUESTS_PER_SECOND_MAX,
-      },
+      limits: httpLimits(config),
       pageDirectory: builtPage(logger),
       pageTokens: selfMadeSecret ? pageTokens(selfMadeSecret, engine) : undefined,
     });
@@ -109,6 +105,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
         commands: () => engine.commands.stats(),
         gateway: () => edges.gateway.stats(),
         requestsRefused: () => edges.http.stats().requestsRefused,
+        strangersRefused: () => strangers.stats().refused,
       }),
     );
     const httpPort = await listenHttp(http, host, config.HTTP_PORT);
@@ -145,6 +142,21 @@ async function closeAll(
   await edges.credentials.close();
   await engine.close();
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
+}
+
+function strangersOf(config: Config): Strangers {
+  const { STRANGER_REQUESTS_PER_SECOND_MAX: perSecond, TRUSTED_PROXIES: trustedProxies } = config;
+  return new Strangers({ perSecond, trustedProxies, clock: systemClock });
+}
+
+function httpLimits(config: Config): HttpLimits {
+  return {
+    bodyBytes: config.HTTP_BODY_BYTES_MAX,
+    idleTimeoutMs: config.HTTP_IDLE_TIMEOUT_MS,
+    importsAtOnce: config.IMPORTS_AT_ONCE_MAX,
+    userRequestsPerSecond: config.HTTP_REQUESTS_PER_SECOND_MAX,
+    tenantRequestsPerSecond: config.HTTP_TENANT_REQUESTS_PER_SECOND_MAX,
+  };
 }
 
 function gatewayLimits(config: Config): GatewayLimits {

@@ -1,5 +1,6 @@
 /** The kinds of settings: each parses the text of a variable, a file or a flag, and says in words what it takes. */
 import { z } from 'zod';
+import { areNetworks } from '../gateway/strangers.ts';
 
 /** What every row of the table says, whatever its kind. */
 export interface About {
@@ -96,6 +97,21 @@ export function origins(about: About): Setting<readonly string[]> {
     fallback: [],
     unit: '',
     shape: 'origins separated by commas, each scheme://host or scheme://host:port',
+    secret: false,
+  };
+}
+
+/** Comma-separated addresses and networks. */
+export function networks(about: About): Setting<readonly string[]> {
+  return {
+    ...about,
+    schema: z
+      .string()
+      .transform(value => value.split(',').map(name => name.trim()))
+      .refine(areNetworks),
+    fallback: [],
+    unit: '',
+    shape: 'IP addresses, or networks as 10.0.0.0/8, separated by commas',
     secret: false,
   };
 }

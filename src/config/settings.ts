@@ -159,7 +159,8 @@ export const SETTINGS = {
   ),
   TRUSTED_PROXIES: networks({
     group: 'Access',
-    meaning: 'Proxies in front, whose X-Forwarded-For is believed: without it all who come through one count as one address.',
+    meaning:
+      'Proxies in front, whose X-Forwarded-For is believed: without it all who come through one count as one address.',
     example: '127.0.0.1,10.0.0.0/8',
   }),
 

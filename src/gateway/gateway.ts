@@ -7,6 +7,7 @@ import type { ConversationCommands } from '../commands/commands.ts';
 import type { Claims } from '../domain/claims.ts';
 import type { Clock } from '../domain/clock.ts';
 import { streamName } from '../domain/stream-name.ts';
+import { RequestError } from '../errors.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { Admission, type AdmissionStats } from './admission.ts';
@@ -22,6 +23,7 @@ import { RoomTails, type RoomTailsStats } from './room-tails.ts';
 import { Session } from './session.ts';
 import { SessionRooms } from './session-rooms.ts';
 import type { ListenSockets, Socket, SocketServer, Upgrade } from './sockets.ts';
+import type { Strangers } from './strangers.ts';
 import { delay, type Timers } from './timers.ts';
 
 export const SUBPROTOCOL = 'verbatim.v1';
@@ -52,6 +54,8 @@ export interface GatewayOptions {
   readonly newId: () => string;
   readonly random?: () => number;
   readonly limits?: Partial<GatewayLimits>;
+  /** Counts connections without a token, by address. Default: nobody does. */
+  readonly strangers?: Pick<Strangers, 'admit'>;
 }
 
 export interface GatewayStats extends Readonly<GatewayCounters>, HubStats, RoomTailsStats, AdmissionStats {
@@ -100,7 +104,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       messageBytesMax: limits.messageBytes,
       queueBytesMax: limits.queueBytes,
       open: (socket, upgrade) => {
-        const session = openSession(context, sessions, socket, upgrade);
+        const session = openSession(context, sessions, socket, upgrade, options.strangers);
         if (draining) session.end(CLOSE.shutdown);
         return session;
       },
@@ -156,7 +160,13 @@ function contextOf(options: GatewayOptions, limits: GatewayLimits, hub: Hub, isF
   };
 }
 
-function openSession(context: GatewayContext, sessions: Set<Session>, socket: Socket, upgrade: Upgrade): Session {
+function openSession(
+  context: GatewayContext,
+  sessions: Set<Session>,
+  socket: Socket,
+  upgrade: Upgrade,
+  strangers: GatewayOptions['strangers'],
+): Session {
   const session = new Session(context, socket, closed => sessions.delete(closed));
   sessions.add(session);
   const refused = context.admission.connect(session, sessions.size);
@@ -167,7 +177,19 @@ function openSession(context: GatewayContext, sessions: Set<Session>, socket: So
   else if (refused) session.end(refused);
   else if (token !== undefined) session.authenticate(token);
   else if (upgrade.authorization !== undefined) session.endUnauthorized('Authorization is not Bearer');
+  else admitStranger(session, upgrade, strangers);
   return session;
+}
+
+/** Who has brought no token yet may wait for a while with it, as long as not too many from there do. */
+function admitStranger(session: Session, upgrade: Upgrade, strangers: GatewayOptions['strangers']): void {
+  try {
+    strangers?.admit(upgrade);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    const { code, reason } = CLOSE.rateLimited;
+    session.end({ code, reason: `${reason}: retry after ${error.retryAfterMs ?? 0} ms` });
+  }
 }
 
 /** A part of the grace is kept for flushing what the commands in flight were answered. */

@@ -9,6 +9,8 @@ export interface Upgrade {
   readonly origin: string | undefined;
   /** Address of the peer, for logs and limits. */
   readonly remoteAddress: string;
+  /** `X-Forwarded-For`, as proxies (and anybody) write it. */
+  readonly forwardedFor?: string | undefined;
 }
 
 /**

@@ -116,6 +116,7 @@ export const listenUWebSockets: ListenSockets = async options => {
         authorization: req.getHeader('authorization') || undefined,
         origin: req.getHeader('origin') || undefined,
         remoteAddress: text(res.getRemoteAddressAsText()),
+        forwardedFor: req.getHeader('x-forwarded-for') || undefined,
       };
       const chosen = answeredProtocol(protocols, protocol) ?? '';
       const extensions = req.getHeader('sec-websocket-extensions');

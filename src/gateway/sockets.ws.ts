@@ -220,6 +220,7 @@ function upgradeOf({ headers, socket }: IncomingMessage, path: string): Upgrade 
     authorization: headers.authorization || undefined,
     origin: headers.origin || undefined,
     remoteAddress: socket.remoteAddress ?? '',
+    forwardedFor: [headers['x-forwarded-for'] ?? []].flat().join(',') || undefined,
   };
 }
 

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { VerifyToken } from '../auth/tokens.ts';
 import type { Claims } from '../domain/claims.ts';
 import { RequestError } from '../errors.ts';
+import type { Strangers, Whence } from '../gateway/strangers.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {
@@ -15,11 +16,26 @@ declare module 'fastify' {
 export type Authenticate = (request: FastifyRequest) => Promise<void>;
 
 /** Answers `unauthorized` and `rate-limited`. */
-export function createAuthentication(verifyToken: VerifyToken, rateLimits: RateLimits): Authenticate {
+export function createAuthentication(
+  verifyToken: VerifyToken,
+  rateLimits: RateLimits,
+  strangers?: Pick<Strangers, 'admit'>,
+): Authenticate {
   return async request => {
-    const claims = await authenticate(request, verifyToken);
+    const claims = await authenticate(request, verifyToken).catch((error: unknown) => {
+      // Without the header it was counted on its way in (server.ts).
+      if (request.headers.authorization !== undefined) strangers?.admit(whenceOf(request));
+      throw error;
+    });
     rateLimits.admit(claims);
     request.claims = claims;
+  };
+}
+
+export function whenceOf({ socket, headers }: Pick<FastifyRequest, 'socket' | 'headers'>): Whence {
+  return {
+    remoteAddress: socket.remoteAddress ?? '',
+    forwardedFor: [headers['x-forwarded-for'] ?? []].flat().join(','),
   };
 }
 

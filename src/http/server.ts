@@ -14,9 +14,10 @@ import type { Erasure } from '../commands/erasure.ts';
 import type { ConversationCommands } from '../commands/commands.ts';
 import type { Clock } from '../domain/clock.ts';
 import { RequestError } from '../errors.ts';
+import type { Strangers } from '../gateway/strangers.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { addApiKeyRoutes } from './api-key-routes.ts';
-import { createAuthentication } from './authentication.ts';
+import { createAuthentication, whenceOf } from './authentication.ts';
 import { addCommandRoutes } from './command-routes.ts';
 import { addConversationRoutes } from './conversation-routes.ts';
 import type { ConversationRouteOptions } from './conversation-routes.ts';
@@ -62,6 +63,8 @@ export interface HttpServerOptions {
   readonly log: string;
   readonly clock: Clock;
   readonly limits: HttpLimits;
+  /** Counts requests without valid credentials, by address. Default: nobody does. */
+  readonly strangers?: Pick<Strangers, 'admit'>;
   readonly logger: Logger;
   /** False while starting or stopping. */
   readonly ready: () => boolean;
@@ -132,6 +135,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
 
   addTraceContext(app);
+  const { strangers } = options;
+  app.addHook('onRequest', async request => {
+    // A probe is answered whatever else its address asks.
+    if (request.headers.authorization === undefined && !pathOf(request).startsWith('/health'))
+      strangers?.admit(whenceOf(request));
+  });
   await addHeaders(app, options);
   await addOpenApi(app);
   const rateLimits = new RateLimits(limits, options.clock);
@@ -156,7 +165,7 @@ function addRoutes(
   rateLimits: RateLimits,
   closing: AbortSignal,
 ): void {
-  const authenticate = createAuthentication(options.verifyToken, rateLimits);
+  const authenticate = createAuthentication(options.verifyToken, rateLimits, options.strangers);
   const secured = { ...options, authenticate };
   addCommandRoutes(app, secured);
   addConversationRoutes(app, secured);

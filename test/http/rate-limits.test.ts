@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { RequestError } from '../../src/errors.ts';
 import { ask, startHttp, tokenOf } from './support.ts';
 import type { TestServer } from './support.ts';
 
@@ -47,6 +48,26 @@ describe('requests', () => {
     for (let i = 0; i < 5; i += 1) expect((await get('ada')).status).toBe(429);
     expect((await get('bob')).status).toBe(200);
     expect((await get('cyd')).status).toBe(200);
+  });
+
+  it('without valid credentials are 429 once their address makes too many; those with some, and probes, never are', async () => {
+    let left = 3;
+    const strangers = {
+      admit: () => {
+        left -= 1;
+        if (left < 0) throw new RequestError('rate-limited', 'too many', { retryAfterMs: 20 });
+      },
+    };
+    running = await startHttp({ strangers });
+    const route = `${running.url}/v1/conversations/42/events`;
+    const forged = { headers: { authorization: 'Bearer x.y.z' } };
+    expect((await ask(route)).status).toBe(401);
+    expect((await ask(route, forged)).status).toBe(401);
+    expect((await ask(`${running.url}/openapi.json`)).status).toBe(200);
+    for (const refused of [await ask(route), await ask(route, forged), await ask(`${running.url}/openapi.json`)])
+      expect(refused.json).toMatchObject({ status: 429, code: 'rate-limited', retryAfterMs: 20 });
+    expect((await get('ada', 'acme')).status).toBe(200);
+    expect((await ask(`${running.url}/health/live`)).status).toBe(200);
   });
 
   it('of nobody are not counted: they are refused before', async () => {

@@ -47,7 +47,10 @@ export interface GatewayFixture {
 
 export async function createGatewayFixture(
   options: Partial<
-    Pick<GatewayOptions, 'store' | 'limits' | 'commands' | 'serializer' | 'log' | 'random' | 'isRevoked' | 'logger'>
+    Pick<
+      GatewayOptions,
+      'store' | 'limits' | 'commands' | 'serializer' | 'log' | 'random' | 'isRevoked' | 'strangers' | 'logger'
+    >
   > & {
     time?: FakeTime;
   } = {},
@@ -75,6 +78,7 @@ export async function createGatewayFixture(
     random: options.random ?? (() => 0.5),
     limits: options.limits ?? {},
     isRevoked: options.isRevoked ?? (() => false),
+    ...(options.strangers ? { strangers: options.strangers } : {}),
   });
 
   const fixture: GatewayFixture = {
