@@ -21,6 +21,7 @@ const BURSTS_A_SLOW_RUN = 5;
 const BASE: SystemName = 'uws-publish';
 const ALL: readonly { readonly name: SystemName; readonly label: string; readonly bursts: number }[] = [
   { name: 'verbatim', label: 'Verbatim, from the live feed to the sockets', bursts: BURSTS_A_RUN },
+  { name: 'verbatim-ws', label: `Verbatim, the same on ws ${versionOf('ws')}`, bursts: BURSTS_A_RUN },
   { name: BASE, label: 'bare uWebSockets, one publish an event', bursts: BURSTS_A_RUN },
   { name: 'uws-publish-one-frame', label: 'bare uWebSockets, one publish a burst', bursts: BURSTS_A_RUN },
   { name: 'ws', label: `ws ${versionOf('ws')}, one send a socket and event`, bursts: BURSTS_A_SLOW_RUN },

@@ -33,7 +33,8 @@ export interface FanOutSystem {
 }
 
 export const SYSTEMS = {
-  verbatim,
+  verbatim: () => verbatim('uwebsockets'),
+  'verbatim-ws': () => verbatim('ws'),
   'uws-publish': () => bareUws('message-each'),
   'uws-publish-one-frame': () => bareUws('one-message'),
   ws,
@@ -87,9 +88,9 @@ export class Conversation {
 }
 
 /** Our gateway, whole, its live feed given the burst as the log would give it. */
-async function verbatim(): Promise<FanOutSystem> {
+async function verbatim(sockets: 'uwebsockets' | 'ws'): Promise<FanOutSystem> {
   const store = new StubEventStore();
-  const { address, close } = await startGateway(store);
+  const { address, close } = await startGateway(store, sockets);
   const says = JSON.stringify({ op: 'subscribe', room: ROOM, live: true });
   return {
     door: { address, says, ready: '"op":"caught-up"' },

@@ -7,6 +7,7 @@ import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import type { EventStore } from '../../src/event-store/event-store.ts';
 import { createGateway, SOCKET_PATH, SUBPROTOCOL } from '../../src/gateway/gateway.ts';
 import { listenUWebSockets } from '../../src/gateway/sockets.uwebsockets.ts';
+import { listenWs } from '../../src/gateway/sockets.ws.ts';
 import { systemTimers } from '../../src/gateway/timers.ts';
 import { plainCodec } from '../../test/support/plain-codec.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
@@ -21,13 +22,23 @@ export interface BenchGateway {
   readonly close: () => Promise<void>;
 }
 
-export async function startGateway(store: EventStore): Promise<BenchGateway> {
+export async function startGateway(
+  store: EventStore,
+  sockets: 'uwebsockets' | 'ws' = 'uwebsockets',
+): Promise<BenchGateway> {
   const clock = { now: () => Date.now() };
   const secret = randomBytes(32);
   const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret: randomBytes(32) });
   const gateway = await createGateway({
-    ...{ host: '127.0.0.1', port: 0, listen: listenUWebSockets, store, serializer, clock },
+    ...{
+      host: '127.0.0.1',
+      port: 0,
+      listen: sockets === 'ws' ? listenWs : listenUWebSockets,
+      store,
+      serializer,
+      clock,
+    },
     commands: createConversationCommands({ store, serializer, keys, clock }),
     verifyToken: createTokenVerifier({ secret, clock }),
     log: uuidv7(),

@@ -11,6 +11,8 @@ export interface WireAddress {
   readonly path: string;
   readonly protocol?: string;
   readonly authorization?: string;
+  /** Of the client's end, 127.0.0.x: each has its own range of ports. */
+  readonly localAddress?: string;
 }
 
 const OPCODE_TEXT = 0x1;
@@ -40,6 +42,7 @@ export class WireSocket {
     });
     this.socket = connect({
       ...{ host: '127.0.0.1', port: address.port, noDelay: true },
+      ...(address.localAddress === undefined ? {} : { localAddress: address.localAddress }),
       onread: {
         buffer: READ_BUFFER,
         callback: size => {

@@ -96,8 +96,8 @@ export function createVerifier(
         message: `claim ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not as expected'}`,
       };
     }
-    const { exp, ...claims } = parsed.data;
-    return { kind: 'valid', claims: { ...claims, expiresAt: exp * 1_000 } };
+    const { sub, tenant, role, rooms, exp } = parsed.data;
+    return { kind: 'valid', claims: { sub, tenant, role, rooms, expiresAt: exp * 1_000 } };
   };
 }
 

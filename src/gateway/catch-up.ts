@@ -34,7 +34,7 @@ export interface CatchUpSession extends Subscriber {
 export class CatchUp {
   private readonly context: GatewayContext;
   private readonly session: CatchUpSession;
-  private readonly queue: RoomSubscription[] = [];
+  private queue: RoomSubscription[] = [];
   private running = false;
 
   constructor(context: GatewayContext, session: CatchUpSession) {
@@ -57,6 +57,8 @@ export class CatchUp {
       this.session.fail(error);
     } finally {
       this.running = false;
+      // An array that was used keeps its room, and the session may be idle for days.
+      if (this.queue.length === 0) this.queue = [];
     }
   }
 

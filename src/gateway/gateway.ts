@@ -167,7 +167,7 @@ function openSession(
   upgrade: Upgrade,
   strangers: GatewayOptions['strangers'],
 ): Session {
-  const session = new Session(context, socket, closed => sessions.delete(closed));
+  const session = new Session(context, socket, sessions);
   sessions.add(session);
   const refused = context.admission.connect(session, sessions.size);
   const bearer = upgrade.protocols.find(protocol => protocol.startsWith(BEARER_PROTOCOL));

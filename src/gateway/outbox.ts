@@ -12,22 +12,20 @@ export class Outbox {
   private readonly socket: Socket;
   private readonly limits: GatewayLimits;
   private readonly clock: Clock;
-  private readonly overflow: () => void;
-  private readonly eventBytesMax: number;
+  private readonly owner: { overflow(): void };
   /** False only when nothing can be queued; spares the usual send a look at the socket's queue. */
   private mayBeQueued = false;
   private lastQueuedBytes = 0;
   private progressedAt = 0;
-  private waiting: (() => void)[] = [];
+  private waiting: (() => void)[] | undefined;
   private closed = false;
 
   /** `overflow` is called when an answer finds no room. */
-  constructor(socket: Socket, limits: GatewayLimits, clock: Clock, overflow: () => void) {
+  constructor(socket: Socket, limits: GatewayLimits, clock: Clock, owner: { overflow(): void }) {
     this.socket = socket;
     this.limits = limits;
     this.clock = clock;
-    this.overflow = overflow;
-    this.eventBytesMax = limits.queueBytes - limits.answerBytes;
+    this.owner = owner;
   }
 
   /** False: not sent, and the session must fall behind. A frame larger than the bound goes into an empty queue only. */
@@ -38,7 +36,8 @@ export class Outbox {
 
   private fits(bytes: number): boolean {
     const queued = this.queuedBytes();
-    return queued === 0 || queued + bytes <= this.eventBytesMax;
+    const { queueBytes, answerBytes } = this.limits;
+    return queued === 0 || queued + bytes <= queueBytes - answerBytes;
   }
 
   /** Answers and notices: in order, and never dropped. */
@@ -50,7 +49,7 @@ export class Outbox {
     if (this.closed) return;
     const queued = this.queuedBytes();
     const tooMuch = queued > 0 && queued + bytes.length > this.limits.queueBytes;
-    if (tooMuch || !this.send(bytes)) this.overflow();
+    if (tooMuch || !this.send(bytes)) this.owner.overflow();
   }
 
   /** Dropped unless the queue is short. */
@@ -85,7 +84,7 @@ export class Outbox {
 
   /** Resolves once `hasRoomFor`, or the socket has closed. */
   async roomFor(bytes: number): Promise<void> {
-    while (!this.closed && !this.hasRoomFor(bytes)) await new Promise<void>(resolve => this.waiting.push(resolve));
+    while (!this.closed && !this.hasRoomFor(bytes)) await new Promise<void>(resolve => (this.waiting ??= []).push(resolve));
   }
 
   drained(): void {
@@ -107,8 +106,8 @@ export class Outbox {
   }
 
   private release(): void {
-    const waiting = this.waiting;
-    this.waiting = [];
-    for (const resolve of waiting) resolve();
+    const { waiting } = this;
+    this.waiting = undefined;
+    for (const resolve of waiting ?? []) resolve();
   }
 }

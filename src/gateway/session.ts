@@ -25,7 +25,7 @@ import { TokenBucket } from './token-bucket.ts';
 type State =
   | { readonly kind: 'awaiting-token' }
   | { readonly kind: 'authenticating'; readonly waiting: string[]; bytes: number }
-  | { readonly kind: 'open'; readonly rooms: SessionRooms; readonly sends: SessionSends }
+  | { readonly kind: 'open'; readonly rooms: SessionRooms; sends: SessionSends | undefined }
   | { readonly kind: 'closed' };
 
 /** Frames served one after the other: all that are neither `send` nor `auth`. */
@@ -36,29 +36,28 @@ export class Session implements SocketHandlers {
   readonly outbox: Outbox;
   private readonly context: GatewayContext;
   private readonly socket: Socket;
-  private readonly onClosed: (session: Session) => void;
+  private readonly sessions: { delete(session: Session): unknown };
   private readonly openedAt: number;
-  private readonly requests: Request[] = [];
+  /** Only while some wait: most sessions say nothing most of the time, and an array that was used keeps its room. */
+  private requests: Request[] | undefined;
   private readonly requestRate: TokenBucket;
   private state: State = { kind: 'awaiting-token' };
   private acceptedClaims: Claims | undefined;
-  private serving = false;
   private heardAt: number;
   private pingedAt: number;
   private badFrames = 0;
   private badFramesSince: number;
 
-  constructor(context: GatewayContext, socket: Socket, onClosed: (session: Session) => void) {
+  /** It leaves `sessions` when it closes. */
+  constructor(context: GatewayContext, socket: Socket, sessions: { delete(session: Session): unknown }) {
     const now = context.clock.now();
     this.id = context.newId();
     this.context = context;
     this.socket = socket;
-    this.onClosed = onClosed;
+    this.sessions = sessions;
     this.openedAt = this.heardAt = this.pingedAt = this.badFramesSince = now;
     this.requestRate = new TokenBucket(context.limits.requestsPerSecond, context.clock);
-    this.outbox = new Outbox(socket, context.limits, context.clock, () => {
-      this.end(CLOSE.tooSlow);
-    });
+    this.outbox = new Outbox(socket, context.limits, context.clock, this);
   }
 
   /** With the token of the upgrade, or of the first `auth` frame. */
@@ -80,6 +79,11 @@ export class Session implements SocketHandlers {
     return this.acceptedClaims;
   }
 
+  /** The socket cannot take even an answer. */
+  overflow(): void {
+    this.end(CLOSE.tooSlow);
+  }
+
   isOpen(): boolean {
     return this.state.kind === 'open';
   }
@@ -97,7 +101,7 @@ export class Session implements SocketHandlers {
     const rooms = new SessionRooms(this.context, this);
     this.acceptedClaims = claims;
     this.context.admission.connected(this);
-    this.state = { kind: 'open', rooms, sends: new SessionSends(this.context, this) };
+    this.state = { kind: 'open', rooms, sends: undefined };
     const { frameBytes, sendsPerSecond, queueBytes, heartbeatMs } = limits;
     this.outbox.answer({
       op: 'hello',
@@ -145,26 +149,31 @@ export class Session implements SocketHandlers {
       }
       case 'open':
         if (this.context.clock.now() >= this.claims.expiresAt) this.end(CLOSE.tokenExpired);
-        else this.serve(parseClientFrame(text), state.sends);
+        else this.serve(parseClientFrame(text), state);
         return;
       case 'closed':
         return;
     }
   }
 
-  private serve(parsed: ParsedFrame, sends: SessionSends): void {
+  private serve(parsed: ParsedFrame, open: Extract<State, { kind: 'open' }>): void {
     if (parsed.kind === 'bad')
       this.badFrame({ code: 'bad-request', message: parsed.message, path: parsed.path }, parsed.ref);
     else if (parsed.kind === 'bad-send') {
       const fault = { code: 'bad-request', message: parsed.message, path: parsed.path } as const;
       this.countBadFrame(nackFrame(fault, parsed));
-    } else if (parsed.frame.op === 'send') sends.send(parsed.frame);
+    } else if (parsed.frame.op === 'send') this.sendsOf(open).send(parsed.frame);
     else if (parsed.frame.op === 'auth')
       this.badFrame(
         { code: 'bad-request', message: 'Already authenticated; use refresh.', path: 'op' },
         parsed.frame.ref,
       );
     else this.request(parsed.frame);
+  }
+
+  /** Made for the first command: most sessions only read. */
+  private sendsOf(open: Extract<State, { kind: 'open' }>): SessionSends {
+    return (open.sends ??= new SessionSends(this.context, this));
   }
 
   private badFrame(
@@ -190,7 +199,7 @@ export class Session implements SocketHandlers {
   private request(frame: Request): void {
     const { framesWaiting, requestsPerSecond } = this.context.limits;
     const waitMs = this.requestRate.take();
-    const crowded = this.requests.length >= framesWaiting;
+    const crowded = (this.requests?.length ?? 0) >= framesWaiting;
     if (waitMs > 0 || crowded) {
       // Typing is shed without a word, as every ephemeral frame is.
       if (frame.op === 'typing') return;
@@ -201,13 +210,12 @@ export class Session implements SocketHandlers {
       );
       return;
     }
-    this.requests.push(frame);
-    if (!this.serving) void this.serveRequests();
+    if (this.requests) this.requests.push(frame);
+    else void this.serveRequests((this.requests = [frame]));
   }
 
-  private async serveRequests(): Promise<void> {
-    this.serving = true;
-    for (let frame = this.requests.shift(); frame; frame = this.requests.shift()) {
+  private async serveRequests(requests: Request[]): Promise<void> {
+    for (let frame = requests.shift(); frame; frame = requests.shift()) {
       if (this.state.kind !== 'open') break;
       try {
         await this.serveRequest(frame, this.state.rooms);
@@ -215,7 +223,7 @@ export class Session implements SocketHandlers {
         this.refuse(error, frame);
       }
     }
-    this.serving = false;
+    this.requests = undefined;
   }
 
   /** Answers a frame other than `send` with what went wrong. */
@@ -304,7 +312,7 @@ export class Session implements SocketHandlers {
     if (state.kind !== 'open') return Promise.resolve();
     // A socket that takes no more ends its session here; what it has in flight is finished all the same.
     this.outbox.answer({ op: 'drain', reconnectAfterMs });
-    return state.sends.drain();
+    return this.sendsOf(state).drain();
   }
 
   fail(error: unknown): void {
@@ -332,7 +340,7 @@ export class Session implements SocketHandlers {
     this.context.admission.connected(this);
     this.outbox.close();
     if (state.kind === 'open') state.rooms.close();
-    this.requests.length = 0;
-    this.onClosed(this);
+    if (this.requests) this.requests.length = 0;
+    this.sessions.delete(this);
   }
 }
