@@ -50,7 +50,8 @@ export interface ServerProcess {
   start(): Promise<number>;
   /** Starts it again without waiting for anything: `untilReady` does. */
   launch(): void;
-  untilReady(): Promise<void>;
+  /** @throws Error when it ends, or is not ready within 30 s or as given */
+  untilReady(withinMs?: number): Promise<void>;
   /** Sends a signal without waiting for what comes of it. */
   signal(signal: NodeJS.Signals): void;
   /** Signed with the server's own secret. */
@@ -95,9 +96,9 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     watchdog = watch(starting);
   };
 
-  const ready = async (): Promise<void> => {
+  const ready = async (withinMs = READY_TIMEOUT_MS): Promise<void> => {
     if (!child) throw new Error('The server was not started.');
-    await untilReady(httpUrl, child, () => output);
+    await untilReady(httpUrl, child, () => output, withinMs);
   };
 
   const start = async (): Promise<number> => {
@@ -195,8 +196,8 @@ function watch(child: ChildProcess): ChildProcess {
   return watchdog;
 }
 
-async function untilReady(httpUrl: string, child: ChildProcess, output: () => string): Promise<void> {
-  const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+async function untilReady(httpUrl: string, child: ChildProcess, output: () => string, withinMs: number): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
   for (;;) {
     if (isOver(child))
       throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? '?'}:\n${output()}`);
@@ -205,7 +206,7 @@ async function untilReady(httpUrl: string, child: ChildProcess, output: () => st
     if (answer?.ok) return;
     if (performance.now() > deadlineMs) {
       throw new Error(
-        `The server was not ready within ${READY_TIMEOUT_MS} ms (${answer?.status ?? 'no answer'}):\n${output()}`,
+        `The server was not ready within ${withinMs} ms (${answer?.status ?? 'no answer'}):\n${output()}`,
       );
     }
     await delay(READY_POLL_MS);
