@@ -23,6 +23,7 @@ const CLIENTS = Number(process.env.CLIENTS ?? 2_000);
 const BROADCASTS = Number(process.env.BROADCASTS ?? 120);
 const ROOMS = Number(process.env.ROOMS ?? 1);
 const INTERVAL_MS = 500;
+const UP_MS = 15_000;
 const SETTLE_MS = 40_000;
 const TEXT_BYTES = 200;
 const asked = process.env.RUNS?.split(',');
@@ -122,7 +123,7 @@ async function run({ system, cuts, end }: (typeof RUNS)[number]): Promise<(strin
     const publisher = system === 'verbatim' ? new Publisher(address) : undefined;
     for (const room of rooms) publisher?.send(room, 'StartConversation', { channel: 'web' });
     await publisher?.settled();
-    await clients.ask('connect', { system, address, secret, clients: CLIENTS, rooms, cuts });
+    await clients.ask('connect', { system, address, secret, clients: CLIENTS, rooms, cuts, upMs: UP_MS });
     await server.ask('begin');
     await clients.ask('storm');
     const sentAt: number[] = [];

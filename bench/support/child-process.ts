@@ -35,10 +35,11 @@ export interface Child<Given extends Answers> {
 const ANSWER_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 10_000;
 
-/** CPU_PROFILE=<folder>: each child writes a profile there when it ends. */
+/** CPU_PROFILE=<folder>: each child writes a profile there when it ends. Under vitest, which has its own, it is given tsx. */
 function execArgv(): string[] {
   const folder = process.env.CPU_PROFILE;
-  return folder ? [...process.execArgv, '--cpu-prof', `--cpu-prof-dir=${folder}`] : process.execArgv;
+  const loader = process.execArgv.some(argument => argument.includes('tsx')) ? process.execArgv : ['--import', 'tsx'];
+  return folder ? [...loader, '--cpu-prof', `--cpu-prof-dir=${folder}`] : loader;
 }
 
 /** `file` beside this one, without its ending. */

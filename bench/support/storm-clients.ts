@@ -4,7 +4,7 @@
  */
 import { signToken } from '../../src/auth/tokens.ts';
 import { answerParent } from './child-process.ts';
-import { judgeStorm, type StormNotes, type StormVerdict } from './storm-checker.ts';
+import { judgeStorm, type StormNotes, type StormVerdict } from '../../test/chaos/storm-checker.ts';
 import type { StormSystemName } from './storm-systems.ts';
 import { WireSocket, type WireAddress } from './wire-socket.ts';
 
@@ -18,6 +18,8 @@ export interface StormPlan {
   readonly rooms: readonly string[];
   /** Each at a time of its own, or all in the same turn. */
   readonly cuts: 'spread' | 'at-once' | 'none';
+  /** Each connection lives about so long. */
+  readonly upMs: number;
 }
 
 export type StormClients = {
@@ -29,9 +31,7 @@ export type StormClients = {
   settle(sentAt: number[], ms: number): Promise<StormVerdict & { readonly cuts: number }>;
 };
 
-/** Each connection lives about so long … */
-const UP_MS = 15_000;
-/** … and is away about so long. */
+/** Each that is cut is away about so long. */
 const DOWN_MS = 2_000;
 const RETRY_MS = 300;
 const HOUR_MS = 3_600_000;
@@ -195,7 +195,7 @@ function cutAlone(client: StormClient, afterMs: number): void {
         DOWN_MS * (0.75 + Math.random() / 2),
       );
     }
-    cutAlone(client, DOWN_MS + UP_MS * (0.75 + Math.random() / 2));
+    cutAlone(client, DOWN_MS + plan.upMs * (0.75 + Math.random() / 2));
   }, afterMs);
 }
 
@@ -207,7 +207,7 @@ function cutTogether(afterMs: number): void {
     setTimeout(() => {
       for (const client of away) client.connect();
     }, DOWN_MS);
-    cutTogether(UP_MS);
+    cutTogether(plan.upMs);
   }, afterMs);
 }
 
@@ -230,8 +230,8 @@ const answers: StormClients = {
   connect,
   storm: () => {
     storming = true;
-    if (plan.cuts === 'at-once') cutTogether(UP_MS / 2);
-    else if (plan.cuts === 'spread') for (const client of clients) cutAlone(client, 2_000 + UP_MS * Math.random());
+    if (plan.cuts === 'at-once') cutTogether(plan.upMs / 2);
+    else if (plan.cuts === 'spread') for (const client of clients) cutAlone(client, 2_000 + plan.upMs * Math.random());
   },
   settle,
 };
