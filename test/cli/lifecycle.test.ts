@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { openEmbeddedEventStore } from '../../src/event-store/event-store.embedded.ts';
-import { signToken } from '../support/server-process.ts';
+import { freePort, signToken } from '../support/server-process.ts';
 import { connectWire, readRooms } from '../support/wire-client.ts';
 import type { WireClient } from '../support/wire-client.ts';
 import { Workplace } from './support.ts';
@@ -109,7 +109,7 @@ describe('SIGTERM', () => {
     const begunMs = performance.now();
     starting.child.kill('SIGTERM');
     const { code, stderr, stdout } = await starting.ended;
-    expect(performance.now() - begunMs).toBeLessThan(1_500);
+    expect(performance.now() - begunMs).toBeLessThan(5_000);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toContain('stopped while starting');
   });
@@ -132,19 +132,20 @@ describe('SIGTERM', () => {
     const begunMs = performance.now();
     child.kill('SIGTERM');
     expect((await ended).code).toBe(1);
-    expect(performance.now() - begunMs).toBeLessThan(500);
+    // Long before the grace is over.
+    expect(performance.now() - begunMs).toBeLessThan(4_000);
     deaf.terminate();
   });
 });
 
 describe('a start under load', () => {
   it('refuses clients or serves them, never half', async () => {
-    // The ports must be known before anybody listens.
-    const first = await place.serve(ENV);
+    // Known before anybody listens, and none that the clients' own connections could take.
+    const ports = { HTTP_PORT: String(await freePort()), GATEWAY_PORT: String(await freePort()) };
+    const first = await place.serve({ ...ENV, ...ports });
     await startRoom(first);
     const { http, gateway } = first;
     await first.stop('SIGTERM');
-    const ports = { HTTP_PORT: new URL(http).port, GATEWAY_PORT: new URL(gateway).port };
     const outcomes = new Map<string, number>();
     let over = false;
     const count = (what: string): void => void outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
@@ -228,8 +229,9 @@ describe('too few files', () => {
       socket.on('error', () => undefined);
       crowd.push(socket);
     }
-    await delay(500);
-    expect((await readdir(`/proc/${server.child.pid}/fd`)).length).toBeGreaterThanOrEqual(80);
+    await expect
+      .poll(async () => (await readdir(`/proc/${server.child.pid}/fd`)).length, { timeout: 10_000 })
+      .toBeGreaterThanOrEqual(80);
     for (let i = 0; i < 20; i++) await post(witness, `crowded.${i}`);
     for (const socket of crowd) socket.destroy();
     await expect

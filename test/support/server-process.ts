@@ -171,8 +171,8 @@ export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): R
   return { ...Object.fromEntries(inherited), ...more };
 }
 
-/** A port of the loopback that nobody listens on now. */
-async function freePort(): Promise<number> {
+/** A port of the loopback that nobody listens on now, and that the kernel lends to nobody. */
+export async function freePort(): Promise<number> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
     const isFree = await new Promise<boolean>(resolve => {
