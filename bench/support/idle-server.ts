@@ -19,8 +19,10 @@ export type IdleServer = {
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as (options: object) => void;
-/** Collections in a row, with pauses in which memory is handed back to the system. */
-const COLLECTIONS = 6;
+/** Collections in a row, with pauses in which memory is handed back to the system, until no more of it is. */
+const COLLECTIONS_MIN = 6;
+const COLLECTIONS_MAX = 40;
+const SETTLED_BYTES = 262_144;
 const PAUSE_MS = 200;
 
 const system = await SYSTEMS[process.argv[2] as SystemName]();
@@ -28,9 +30,13 @@ const system = await SYSTEMS[process.argv[2] as SystemName]();
 const answers: IdleServer = {
   door: () => system.door,
   memory: async () => {
-    for (let i = 0; i < COLLECTIONS; i++) {
+    let before = Infinity;
+    for (let i = 0; i < COLLECTIONS_MAX; i++) {
       collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
       await delay(PAUSE_MS);
+      const resident = process.memoryUsage.rss();
+      if (i >= COLLECTIONS_MIN && before - resident < SETTLED_BYTES) break;
+      before = resident;
     }
     const { rss, heapUsed, external } = process.memoryUsage();
     return { resident: rss, heap: heapUsed + external };

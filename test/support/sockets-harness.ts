@@ -18,7 +18,7 @@ export const QUEUE_BYTES = 1_000_000;
 const SOON_MS = 10_000;
 
 /** The server's end of one connection, and all that was told of it. */
-export class Served implements SocketHandlers {
+class Served implements SocketHandlers {
   readonly socket: Socket;
   readonly upgrade: Upgrade;
   readonly messages: { readonly data: string | undefined; readonly size: number }[] = [];
