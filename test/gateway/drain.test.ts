@@ -55,6 +55,35 @@ describe('drain', () => {
     expect(bob.closedWith).toBe(4001);
   });
 
+  test('GW-12: under load every client is told another time, and every command is answered', async () => {
+    let seed = 1;
+    const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const fixture = await createGatewayFixture({ random, limits: { reconnectSpreadMs: 5_000 } });
+    await fixture.conversation('1', 0);
+    const clients = await Promise.all(Array.from({ length: 300 }, (_, i) => fixture.connect({ sub: `agent-${i}` })));
+    for (const [i, client] of clients.entries()) {
+      client.say({ op: 'subscribe', room: 'conversation:1', after: -1 });
+      client.say({ ...POST, id: `before-${i}` });
+    }
+    const drained = fixture.gateway.drain(20_000);
+    for (const client of clients) client.say({ ...POST, id: 'after' });
+    await until(() => clients.every(client => client.of('ack').length > 0), 'acks');
+    for (let i = 0; i < 20; i++) await fixture.time.advance(1_000);
+    await drained;
+    expect(new Set(clients.map(({ closedWith }) => closedWith))).toEqual(new Set([4001]));
+    for (const [i, client] of clients.entries()) {
+      expect(client.of('ack').map(({ id }) => id)).toEqual([`before-${i}`]);
+      expect(client.of('nack')).toMatchObject([{ id: 'after', code: 'unavailable', retryable: true }]);
+    }
+    const fifths = [0, 0, 0, 0, 0];
+    for (const client of clients) {
+      const fifth = Math.floor(client.last('drain').reconnectAfterMs / 1_000);
+      fifths[fifth] = (fifths[fifth] ?? 0) + 1;
+    }
+    expect(fifths).toHaveLength(5);
+    for (const count of fifths) expect(count).toBeGreaterThan(30);
+  });
+
   test('GW-12: waits for what is queued to be read', async () => {
     const fixture = await createGatewayFixture();
     await fixture.conversation('1', 1);
