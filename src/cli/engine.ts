@@ -59,6 +59,8 @@ export interface Engine {
   readonly runImport: RunImport;
   readonly exportConversations: ExportConversations;
   readonly eraseSubject: Erasure['eraseSubject'];
+  /** Whether the log takes events now, as far as is known. */
+  readonly takesAppends: () => boolean;
   /** Work on the log's own files while it is in use. */
   readonly upkeep: LogUpkeep;
   /** Whether a proof comes from somebody who can read the root secret (data-folder/operator-proof.ts). */
@@ -130,6 +132,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     if (begun) await identifyLog(store, identity);
     keyring = await openEmbeddedKeyring({ directory: join(config.DATA_DIR, 'keyring'), mayBegin: !begun });
     if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
+    const embedded = store;
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);
     const engine = compose(config, observeStore?.(store) ?? store, rootSecret, {
@@ -137,6 +140,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       lock,
       keyring: new KeyCache(keyring, { keysMax: config.KEYS_CACHED_MAX }),
       upkeep: createUpkeep(config, store, keyring, log),
+      takesAppends: () => embedded.takesAppends,
       logger,
       isNewLog: !begun,
     });
@@ -172,6 +176,7 @@ function compose(
     lock,
     keyring,
     upkeep,
+    takesAppends,
     logger,
     isNewLog,
   }: {
@@ -179,6 +184,7 @@ function compose(
     readonly lock: FolderLock;
     readonly keyring: Keyring;
     readonly upkeep: LogUpkeep;
+    readonly takesAppends: () => boolean;
     readonly isNewLog: boolean;
     readonly logger: Logger;
   },
@@ -208,7 +214,7 @@ function compose(
   });
   const erasure = createErasure({ tenants, keyring });
   return {
-    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, isNewLog },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, takesAppends, isNewLog },
     isOperator: (proof, what) => isOperatorProof(rootSecret, proof, what, systemClock.now()),
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),

@@ -33,6 +33,7 @@ import { chooseSockets } from './sockets.ts';
 /** Of the checkout or the installed package: `dist` and `src` lie equally deep in it. */
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SAMPLE_FILE = join(PACKAGE_ROOT, 'examples', 'ubuntu-support-sample.ndjson');
+const NOT_WRITABLE = 'The log cannot be written: commands are refused, readers are served.';
 /** Kept of the grace for the store, after the edges have had theirs. */
 const STORE_CLOSE_MS = 1_000;
 
@@ -93,7 +94,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       isOperator: engine.isOperator,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
-      ready: () => state.ready,
+      ready: () => state.ready && (engine.takesAppends() || NOT_WRITABLE),
       allowedOrigins: config.ALLOWED_ORIGINS,
       limits: httpLimits(config),
       pageDirectory: builtPage(logger),

@@ -84,6 +84,8 @@ export const EMBEDDED_DEFAULTS = {
   indexPendingRowsMax: 1_000_000,
 } as const;
 
+/** After a write that failed. */
+const PROBE_EVERY_MS = 1_000;
 /** A scan of the log waits so long, at the most, for a group that is on its way: appends come first. */
 const SCAN_PAUSE_MS_MAX = 5;
 
@@ -179,6 +181,9 @@ export class EmbeddedEventStore implements EventStore {
   private scavenging: Promise<ScavengeResult> | undefined;
   private flushTimer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
+  /** The last group reached the disk, or a probe did since. */
+  private writable = true;
+  private probeTimer: NodeJS.Timeout | undefined;
   /** The next flush waits for its time, however many rows there are. */
   private flushFailed = false;
 
@@ -214,6 +219,8 @@ export class EmbeddedEventStore implements EventStore {
       },
       groupSettled: failed => {
         this.durability.moved(failed);
+        this.writable = !failed;
+        if (failed) this.probeSoon();
         this.scheduleFlush();
       },
     });
@@ -239,6 +246,25 @@ export class EmbeddedEventStore implements EventStore {
       void this.flushIndex();
     }, settings.indexFlushMs);
     this.flushTimer.unref();
+  }
+
+  /** Without appends nobody would find out that the disk takes them again. */
+  private probeSoon(): void {
+    if (this.probeTimer || this.closing.signal.aborted) return;
+    this.probeTimer = setTimeout(() => {
+      this.probeTimer = undefined;
+      void this.writer?.probe().then(works => {
+        if (works) this.writable = true;
+        else if (!this.writable) this.probeSoon();
+      });
+    }, PROBE_EVERY_MS);
+    this.probeTimer.unref();
+  }
+
+  /** Whether an append would be taken now, as far as is known. */
+  get takesAppends(): boolean {
+    const { streams, settings } = this.parts;
+    return this.writable && streams.pendingPositions < settings.indexPendingRowsMax;
   }
 
   private flushIndex(): Promise<void> {
@@ -364,6 +390,7 @@ export class EmbeddedEventStore implements EventStore {
     await this.scavenging?.catch(() => undefined);
     await this.writer?.close();
     clearTimeout(this.flushTimer);
+    clearTimeout(this.probeTimer);
     await this.flushing;
     await this.flushIndex();
     await this.parts.index.close();

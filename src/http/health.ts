@@ -4,19 +4,26 @@ import { z } from 'zod';
 import { RequestError } from '../errors.ts';
 import { problemAnswers } from './problems.ts';
 
+const RETRY_AFTER_MS = 1_000;
+
 const schema = (summary: string, status: 'live' | 'ready') => ({
   summary,
   tags: ['Operations'],
   response: { 200: z.object({ status: z.literal(status) }), ...problemAnswers(['unavailable']) },
 });
 
-export function addHealthRoutes(app: FastifyInstance, ready: () => boolean): void {
+/** @param ready a text says why not */
+export function addHealthRoutes(app: FastifyInstance, ready: () => boolean | string): void {
   app.get('/health/live', { schema: schema('Is the process there?', 'live') }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'live' }),
   );
   for (const path of ['/health', '/health/ready']) {
     app.get(path, { schema: schema('Does it take work?', 'ready') }, async (_request, reply) => {
-      if (!ready()) throw new RequestError('unavailable', 'Starting or stopping.');
+      const answer = ready();
+      if (answer !== true)
+        throw new RequestError('unavailable', answer === false ? 'Starting or stopping.' : answer, {
+          retryAfterMs: RETRY_AFTER_MS,
+        });
       return reply.header('cache-control', 'no-store').send({ status: 'ready' });
     });
   }

@@ -66,8 +66,8 @@ export interface HttpServerOptions {
   /** Counts requests without valid credentials, by address. Default: nobody does. */
   readonly strangers?: Pick<Strangers, 'admit'>;
   readonly logger: Logger;
-  /** False while starting or stopping. */
-  readonly ready: () => boolean;
+  /** False while starting or stopping; a text says what else it cannot do now. */
+  readonly ready: () => boolean | string;
   /** Folder of the built page; undefined: there is none. */
   readonly pageDirectory: string | undefined;
   /** Where a page asked for under this host name finds the gateway, as `ws://host:port/v1/socket`. */

@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
+import { UnavailableError } from '../errors.ts';
 import { lmdbFileIsWhole } from '../data-folder/lmdb-file.ts';
 import { KeyringDamagedError, KeyringFiles, KeyringMissingError } from './keyring-files.ts';
 import { KEY_BYTES, subjectName } from './keyring.ts';
@@ -57,7 +58,9 @@ interface Environment {
 function openEnvironment(path: string): Environment {
   const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
   // Without overlapping syncs a commit resolves, and is visible, only when it is on disk.
-  const root = open<Buffer, Buffer>({ path, noSubdir: true, maxDbs: 2, overlappingSync: false, ...encodings });
+  // Batching by turn keeps a promise of its own, whose rejection on a full disk nobody could handle.
+  const settings = { noSubdir: true, maxDbs: 2, overlappingSync: false, eventTurnBatching: false } as const;
+  const root = open<Buffer, Buffer>({ path, ...settings, ...encodings });
   return {
     root,
     keys: root.openDB<Buffer, Buffer>({ name: 'keys', ...encodings }),
@@ -202,19 +205,32 @@ class EmbeddedKeyring implements CopiedKeyring {
     const noted = Buffer.alloc(8);
     noted.writeDoubleLE(this.generation, 0);
     // First: rows that are gone must never be without the note.
-    await this.environment.meta.put(TO_REPLACE, noted);
+    await this.commit([[this.environment.meta, TO_REPLACE, noted]]);
     await this.write(present.map(name => [name, Buffer.of(KIND_ERASED)]));
     await this.replaceFile();
   }
 
   /** Resolves when the rows are on disk. */
   private async write(rows: readonly (readonly [string, Buffer])[]): Promise<void> {
-    const { root, keys } = this.environment;
+    const { keys } = this.environment;
     for (let at = 0; at < rows.length; at += TRANSACTION_ROWS_MAX)
-      await root.batch(() => {
-        for (const [name, row] of rows.slice(at, at + TRANSACTION_ROWS_MAX)) void keys.put(Buffer.from(name), row);
+      await this.commit(
+        rows.slice(at, at + TRANSACTION_ROWS_MAX).map(([name, row]) => [keys, Buffer.from(name), row] as const),
+      );
+    await this.environment.root.flushed;
+  }
+
+  /** One transaction. Always a batch: the promise of a put by itself never settles where the disk is full. */
+  private async commit(puts: readonly (readonly [Database<Buffer, Buffer>, Buffer, Buffer])[]): Promise<void> {
+    try {
+      await this.environment.root.batch(() => {
+        for (const [database, key, value] of puts) void database.put(key, value);
       });
-    await root.flushed;
+    } catch (error) {
+      // Why the commit failed is a second promise, which is rejected too.
+      if (error instanceof Error && 'commitError' in error) Promise.resolve(error.commitError).catch(() => undefined);
+      throw new UnavailableError('The keyring cannot be written.', { cause: error });
+    }
   }
 
   private async replaceFile(): Promise<void> {

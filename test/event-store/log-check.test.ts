@@ -2,7 +2,7 @@
 import { readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { open as openLmdb } from 'lmdb';
+import { open as openLmdb, type Database } from 'lmdb';
 import { expect, it } from 'vitest';
 import { CorruptLogError } from '../../src/event-store/errors.ts';
 import { checkEmbeddedLog } from '../../src/event-store/log-check.embedded.ts';
@@ -56,7 +56,7 @@ async function editIndex(directory: string, edit: (rows: { streams: Rows; places
   await edit({ streams: database('streams'), places: database('places') });
   await root.close();
 }
-type Rows = ReturnType<ReturnType<typeof openLmdb<Buffer, Buffer>>['openDB']>;
+type Rows = Database<Buffer, Buffer>;
 
 it('a whole log passes, compacted segments and all; without an index too, and while it is written', async () => {
   const directory = await closedLog();

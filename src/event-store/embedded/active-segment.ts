@@ -9,6 +9,8 @@ import { fdatasyncAsync, type Segment } from './segments.ts';
 
 const SYNCED_WRITES = process.platform === 'linux';
 const AHEAD_BYTES = 1024 * 1024;
+/** What a small group takes; more may still fail. */
+const PROBE_BYTES = 64 * 1024;
 const ZEROS = Buffer.alloc(AHEAD_BYTES);
 
 export class ActiveSegment {
@@ -47,6 +49,15 @@ export class ActiveSegment {
     if (!SYNCED_WRITES) await fdatasyncAsync(this.handle.fd);
     this.laidTo = Math.max(this.laidTo, size + buffer.length);
     if (!this.laying && this.laidTo - (size + buffer.length) < AHEAD_BYTES / 2) this.layAhead();
+  }
+
+  /** Whether the disk takes bytes behind the end of the file: zeros, as are laid ahead. @throws what the system says */
+  async probe(): Promise<void> {
+    await this.laying;
+    const { fd } = this.zeroHandle;
+    await writeFully(fd, ZEROS.subarray(0, PROBE_BYTES), this.laidTo);
+    await fdatasyncAsync(fd);
+    this.laidTo += PROBE_BYTES;
   }
 
   private layAhead(): void {

@@ -106,6 +106,25 @@ export class LogWriter {
     return positions;
   }
 
+  /** Tries, where nothing else is being written, whether the disk takes bytes again. */
+  async probe(): Promise<boolean> {
+    if (this.running || this.closed) return false;
+    let works = false;
+    this.running = (async () => {
+      try {
+        await this.prepare();
+        await this.active.probe();
+        works = true;
+      } catch {
+        this.mustCut = true; // Not yet; the next one may find that it does.
+      }
+      if (this.gathering) await this.run();
+      this.running = undefined;
+    })();
+    await this.running;
+    return works;
+  }
+
   private beginGroup(): Group {
     const from = this.writing ? this.writing.start + this.writing.length : this.files.end;
     const base = this.writing?.rolls ? this.writing.from : this.files.active.base;
@@ -134,11 +153,16 @@ export class LogWriter {
     this.running = undefined;
   }
 
-  private async write(group: Group): Promise<void> {
+  private async prepare(): Promise<void> {
     if (this.mustCut) {
       await this.active.cut();
       this.mustCut = false;
     }
+    if (this.active.segment !== this.files.active) await this.openActive();
+  }
+
+  private async write(group: Group): Promise<void> {
+    await this.prepare();
     if (group.rolls) await this.seal(group.from);
     if (this.active.segment !== this.files.active) await this.openActive();
     this.mustCut = true;
