@@ -7,6 +7,8 @@ import { eventFrames, type EncodedRun, type EventFrame } from './event-frames.ts
 
 /** What an event costs beside its text: two places in arrays, and its share of the string's own head. */
 const EVENT_BYTES = 64;
+/** The part of its bound that a tail which grew over it is cut to. */
+const TRIMMED_TO = 0.75;
 /** A tail that is nothing yet. */
 const TAIL_BYTES = 1_024;
 
@@ -72,6 +74,21 @@ export class RoomTail {
     return true;
   }
 
+  /** Takes what ends right before it, where there is room for all of it; what was read once is asked for again. */
+  prepend(encoded: EncodedRun): void {
+    const first = encoded.run[0]?.revision;
+    if (first === undefined || encoded.run.at(-1)?.revision !== this.firstRevision - 1n) return;
+    const staff = encoded.in('staff');
+    const visitor = encoded.in('visitor').map((seen, i) => (seen === staff[i] ? staff[i] : seen));
+    const bytes = staff.reduce((sum, full, i) => sum + cost(full, visitor[i] ?? ''), 0);
+    if (this.eventBytes + bytes > this.limits.tailBytes * TRIMMED_TO) return;
+    this.staff.unshift(...staff);
+    this.visitor.unshift(...visitor);
+    this.eventBytes += bytes;
+    this.firstRevision = first;
+    this.forgetShared();
+  }
+
   /** Whether it has everything that follows the cursor. */
   covers(cursor: bigint): boolean {
     return cursor >= this.firstRevision - 1n && cursor <= this.head;
@@ -99,12 +116,12 @@ export class RoomTail {
     this.sharedBytes = 0;
   }
 
-  /** Down to three quarters, so that it is not done for each event; the last event stays, however large. */
+  /** So far down that it is not done for each event; the last event stays, however large. */
   private trim(): void {
     const { tailBytes } = this.limits;
     if (this.eventBytes <= tailBytes) return;
     let gone = 0;
-    while (gone < this.staff.length - 1 && this.eventBytes > tailBytes * 0.75) {
+    while (gone < this.staff.length - 1 && this.eventBytes > tailBytes * TRIMMED_TO) {
       this.eventBytes -= cost(this.staff[gone] ?? '', this.visitor[gone] ?? '');
       gone += 1;
     }

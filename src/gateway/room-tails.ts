@@ -15,7 +15,7 @@ import type { Clock } from '../domain/clock.ts';
 import { UnavailableError } from '../errors.ts';
 import type { StreamBounds } from '../event-store/event-store.ts';
 import { EncodedRun, eventFrames, type EventFrame } from './event-frames.ts';
-import type { RoomLog, Run } from './room-log.ts';
+import type { RoomLog } from './room-log.ts';
 import type { GatewayLimits } from './limits.ts';
 import { RoomTail } from './room-tail.ts';
 import { delay, type Timers } from './timers.ts';
@@ -243,11 +243,18 @@ export class RoomTails {
 
   private async readFrom(stream: string, room: string, cursor: bigint, view: View): Promise<Following> {
     const { roomLog, limits } = this.options;
-    const tail = this.held.get(stream)?.tail;
+    const held = this.held.get(stream);
+    const tail = held?.tail;
     const before = tail && tail.first > cursor + 1n ? tail.first : undefined;
     const page = await roomLog.page(stream, cursor, before);
     if (page.kind === 'truncated') return page;
-    return { kind: 'frames', frames: runFrames(room, page.run, view, limits.frameBytes) };
+    const run = new EncodedRun(page.run);
+    // Still held, so nothing has happened meanwhile that would make untrue what was read.
+    if (held && this.held.get(stream) === held) {
+      held.tail.prepend(run);
+      this.account(held);
+    }
+    return { kind: 'frames', frames: runFrames(room, run, view, limits.frameBytes) };
   }
 
   private hold(stream: string, tail: RoomTail): void {
@@ -277,9 +284,9 @@ export class RoomTails {
   }
 }
 
-function runFrames(room: string, run: Run, view: View, frameBytes: number): EventFrame[] {
-  const encoded = new EncodedRun(run).in(view);
-  const first = run[0]?.revision ?? 0n;
+function runFrames(room: string, run: EncodedRun, view: View, frameBytes: number): EventFrame[] {
+  const encoded = run.in(view);
+  const first = run.run[0]?.revision ?? 0n;
   return eventFrames({ room, first, encoded, from: 0, to: encoded.length }, frameBytes);
 }
 

@@ -99,6 +99,21 @@ describe('resumes from the tail', () => {
     expect(store.reads).toBeLessThanOrEqual(8);
   });
 
+  test('GW-11: what lies below the tail and was read is kept with it, as far as there is room', async () => {
+    const { fixture, store } = await fixtureOver();
+    await fixture.conversation('1', 40);
+    const again = await restarted(store, { pageEvents: 10 });
+    const reads: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      const before = store.reads;
+      const client = await subscribe(again, -1, `agent-${i}`);
+      await caughtUp(client);
+      expect(revisions(client)).toEqual(upTo(0, 40));
+      reads.push(store.reads - before);
+    }
+    expect(reads).toEqual([5, 3, 2, 1, 0, 0]);
+  });
+
   test('GW-3: what becomes durable while the tail is read follows it, without a gap', async () => {
     const { fixture, store } = await fixtureOver();
     await fixture.conversation('1', 3);
