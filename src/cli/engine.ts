@@ -32,7 +32,7 @@ import type { EventStore } from '../event-store/event-store.ts';
 import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog, isIdentified, renewLog } from '../event-store/log-identity.ts';
-import type { LogUpkeep } from '../event-store/log-upkeep.ts';
+import type { LogStats, LogUpkeep } from '../event-store/log-upkeep.ts';
 import type { RunImport } from '../http/imports.ts';
 import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
 import { KeyCache } from '../keyring/key-cache.ts';
@@ -59,8 +59,7 @@ export interface Engine {
   readonly runImport: RunImport;
   readonly exportConversations: ExportConversations;
   readonly eraseSubject: Erasure['eraseSubject'];
-  /** Whether the log takes events now, as far as is known. */
-  readonly takesAppends: () => boolean;
+  readonly logStats: () => LogStats;
   /** Work on the log's own files while it is in use. */
   readonly upkeep: LogUpkeep;
   /** Whether a proof comes from somebody who can read the root secret (data-folder/operator-proof.ts). */
@@ -140,7 +139,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       lock,
       keyring: new KeyCache(keyring, { keysMax: config.KEYS_CACHED_MAX }),
       upkeep: createUpkeep(config, store, keyring, log),
-      takesAppends: () => embedded.takesAppends,
+      logStats: () => embedded.stats(),
       logger,
       isNewLog: !begun,
     });
@@ -176,7 +175,7 @@ function compose(
     lock,
     keyring,
     upkeep,
-    takesAppends,
+    logStats,
     logger,
     isNewLog,
   }: {
@@ -184,7 +183,7 @@ function compose(
     readonly lock: FolderLock;
     readonly keyring: Keyring;
     readonly upkeep: LogUpkeep;
-    readonly takesAppends: () => boolean;
+    readonly logStats: () => LogStats;
     readonly isNewLog: boolean;
     readonly logger: Logger;
   },
@@ -214,7 +213,7 @@ function compose(
   });
   const erasure = createErasure({ tenants, keyring });
   return {
-    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, takesAppends, isNewLog },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, logStats, isNewLog },
     isOperator: (proof, what) => isOperatorProof(rootSecret, proof, what, systemClock.now()),
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),

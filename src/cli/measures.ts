@@ -1,6 +1,7 @@
 /** What of a server is measured, and under which names: docs/operators/metrics.md lists them. */
 import type { CommandHandlerStats } from '../commands/command-handler.ts';
 import type { Commands } from '../commands/commands.ts';
+import type { LogStats } from '../event-store/log-upkeep.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { GatewayStats } from '../gateway/gateway.ts';
 import type { Metrics, Reading } from '../telemetry/metrics.ts';
@@ -39,10 +40,12 @@ export interface Measured {
   readonly commands: () => CommandHandlerStats;
   readonly gateway: () => GatewayStats;
   readonly requestsRefused: () => number;
+  readonly log: () => LogStats;
   readonly strangersRefused: () => number;
 }
 
-export function readings({ commands, gateway, requestsRefused, strangersRefused }: Measured): readonly Reading[] {
+export function readings(measured: Measured): readonly Reading[] {
+  const { commands, gateway, requestsRefused, strangersRefused, log } = measured;
   const gauge = (name: string, help: string, read: () => number): Reading => ({
     ...{ name: `verbatim_${name}`, help, read, kind: 'gauge' },
   });
@@ -76,6 +79,11 @@ export function readings({ commands, gateway, requestsRefused, strangersRefused 
     counter('resets', 'Cursors that the log could not serve.', () => gateway().resets),
     counter('bad_frames', 'Frames that were no frames.', () => gateway().badFrames),
     counter('frames_fanned_out', 'Frames of live events handed to sockets.', () => gateway().fannedOut),
+    gauge('log_writable', '1 while the log takes events.', () => Number(log().takesAppends)),
+    gauge('log_index_pending', 'Events of the log that its index lacks.', () => log().indexPending),
+    gauge('log_scavenging', '1 while sealed segments are scavenged.', () => Number(log().scavenging)),
+    counter('log_scavenged_events', 'Events dropped by scavenging since the start.', () => log().scavengedEvents),
+    counter('log_scavenged_bytes', 'Bytes given back to the disk by it.', () => log().scavengedBytes),
     counter('http_requests_refused', 'HTTP requests over the limits of a user, key or tenant.', requestsRefused),
     counter(
       'strangers_refused',

@@ -94,7 +94,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       isOperator: engine.isOperator,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
-      ready: () => state.ready && (engine.takesAppends() || NOT_WRITABLE),
+      ready: () => state.ready && (engine.logStats().takesAppends || NOT_WRITABLE),
       allowedOrigins: config.ALLOWED_ORIGINS,
       limits: httpLimits(config),
       pageDirectory: builtPage(logger),
@@ -106,6 +106,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
         commands: () => engine.commands.stats(),
         gateway: () => edges.gateway.stats(),
         requestsRefused: () => edges.http.stats().requestsRefused,
+        log: engine.logStats,
         strangersRefused: () => strangers.stats().refused,
       }),
     );

@@ -17,6 +17,8 @@ import type { ProcessIdentity } from './process-identity.ts';
 
 const LOCK_HEARTBEAT_MS = 3_000;
 const LOCK_SILENCE_MS = 15_000;
+/** A holder that runs beats within so many, whatever the clock says. */
+const BEATS_WATCHED_MIN = 2;
 const LOCK_POLL_MS = 100;
 /** A record that is only just being written settles sooner, and is not worth a line. */
 const LOCK_NOTICE_AFTER_MS = 500;
@@ -168,8 +170,11 @@ async function watchHolder(
     if (liveness !== 'unsure') return { held: liveness === 'running', owner };
     if (firstBeatMs === undefined) {
       firstBeatMs = beatMs;
-      // On one kernel both read one clock, and the silence so far counts.
-      if (owner?.bootId !== undefined && owner.bootId === self.bootId) creditMs = Math.max(0, Date.now() - beatMs);
+      // On one kernel both read one clock, and the silence so far counts; not all of it, since a clock that was set
+      // forward makes a silence of a beat that is not due yet.
+      const creditMsMax = silenceMs - BEATS_WATCHED_MIN * (options.heartbeatMs ?? LOCK_HEARTBEAT_MS);
+      if (owner?.bootId !== undefined && owner.bootId === self.bootId)
+        creditMs = Math.max(0, Math.min(creditMsMax, Date.now() - beatMs));
     } else if (beatMs !== firstBeatMs && owner !== undefined) return { held: true, owner };
     const waitedMs = performance.now() - begunMs;
     if (waitedMs + creditMs >= silenceMs) return { held: false, owner };

@@ -19,6 +19,7 @@ import {
   expectRoom,
   findEnd,
   openIndex,
+  refillRecentIds,
   refuseLostSegments,
   type RecoveryProgress,
 } from './embedded/recovery.ts';
@@ -44,7 +45,7 @@ import type {
   SubscriptionMessage,
 } from './event-store.ts';
 import type { LogIndex } from './embedded/log-index.ts';
-import type { ScavengeResult } from './log-upkeep.ts';
+import type { LogStats, ScavengeResult } from './log-upkeep.ts';
 
 export interface EmbeddedEventStoreOptions {
   /** Holds `segments/` and `index/`; made if it is not there. */
@@ -139,20 +140,6 @@ async function openParts(
   return store;
 }
 
-async function refillRecentIds(recent: RecentIds, reader: LogReader, end: number, idsMax: number): Promise<void> {
-  const found: { id: string; stream: string; revision: number }[] = [];
-  try {
-    for (let before = end; found.length < idsMax;) {
-      const chunk = await reader.chunkBefore(before);
-      if (!chunk) break;
-      for (const { id, stream, revisionNumber } of chunk.records) found.push({ id, stream, revision: revisionNumber });
-      before = chunk.start;
-    }
-  } finally {
-    for (const { id, stream, revision } of found.reverse()) recent.add(id, stream, revision);
-  }
-}
-
 type Settings = EmbeddedEventStoreOptions &
   Readonly<Record<keyof typeof EMBEDDED_DEFAULTS, number>> & { readonly now: () => number };
 
@@ -179,6 +166,7 @@ export class EmbeddedEventStore implements EventStore {
   private appender: Appender | undefined;
   private metadata: StreamMetadataStore | undefined;
   private scavenging: Promise<ScavengeResult> | undefined;
+  private scavenged = { scavengedEvents: 0, scavengedBytes: 0 };
   private flushTimer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
   /** The last group reached the disk, or a probe did since. */
@@ -261,10 +249,15 @@ export class EmbeddedEventStore implements EventStore {
     this.probeTimer.unref();
   }
 
-  /** Whether an append would be taken now, as far as is known. */
-  get takesAppends(): boolean {
+  stats(): LogStats {
     const { streams, settings } = this.parts;
-    return this.writable && streams.pendingPositions < settings.indexPendingRowsMax;
+    const { pendingPositions } = streams;
+    return {
+      takesAppends: this.writable && pendingPositions < settings.indexPendingRowsMax,
+      indexPending: pendingPositions,
+      scavenging: this.scavenging !== undefined,
+      ...this.scavenged,
+    };
   }
 
   private flushIndex(): Promise<void> {
@@ -362,7 +355,10 @@ export class EmbeddedEventStore implements EventStore {
     const signals = [this.closing.signal, ...(options.signal ? [options.signal] : [])];
     this.scavenging = scavenger.run({ ...options, signal: AbortSignal.any(signals) });
     try {
-      return await this.scavenging;
+      const result = await this.scavenging;
+      this.scavenged.scavengedEvents += result.eventsDropped;
+      this.scavenged.scavengedBytes += result.bytesBefore - result.bytesAfter;
+      return result;
     } catch (error) {
       if (this.closing.signal.aborted) throw new UnavailableError('The event store is closed.', { cause: error });
       throw error;

@@ -32,6 +32,17 @@ export interface BackupResult {
   readonly bytesCopied: number;
 }
 
+/** Of the log's own files, since they were opened. */
+export interface LogStats {
+  /** Whether an append would be taken now, as far as is known. */
+  readonly takesAppends: boolean;
+  /** Durable events that the index lacks. */
+  readonly indexPending: number;
+  readonly scavenging: boolean;
+  readonly scavengedEvents: number;
+  readonly scavengedBytes: number;
+}
+
 export interface LogUpkeep {
   /** Gives the disk back what nobody can read any more. @throws UnavailableError while another is running */
   scavenge(options: UpkeepOptions): Promise<ScavengeResult>;

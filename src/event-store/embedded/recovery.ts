@@ -13,6 +13,7 @@ import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { SegmentFiles, type Segment } from './segments.ts';
 import { decodeMetadata, describedStream, isMetadataStream, limitsOf, METADATA_TYPE } from './stream-limits.ts';
 import type { LogReader } from './log-reader.ts';
+import type { RecentIds } from './recent-ids.ts';
 import type { StreamTable } from './streams.ts';
 
 /** Positions gathered while catching up before they are written: bounds its memory. */
@@ -196,4 +197,24 @@ function replay(streams: StreamTable, record: LogRecord): void {
     described.accepted = { ...described.durable };
   }
   entry.accepted = { ...entry.durable };
+}
+
+/** Ids that are read before something turns out damaged are remembered all the same. */
+export async function refillRecentIds(
+  recent: RecentIds,
+  reader: LogReader,
+  end: number,
+  idsMax: number,
+): Promise<void> {
+  const found: { id: string; stream: string; revision: number }[] = [];
+  try {
+    for (let before = end; found.length < idsMax;) {
+      const chunk = await reader.chunkBefore(before);
+      if (!chunk) break;
+      for (const { id, stream, revisionNumber } of chunk.records) found.push({ id, stream, revision: revisionNumber });
+      before = chunk.start;
+    }
+  } finally {
+    for (const { id, stream, revision } of found.reverse()) recent.add(id, stream, revision);
+  }
 }

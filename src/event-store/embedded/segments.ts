@@ -35,7 +35,7 @@ export interface Segment {
 }
 
 /** What is being read was replaced by its compacted form: look the segment up again. */
-export class SegmentReplacedError extends Error {
+class SegmentReplacedError extends Error {
   override readonly name = 'SegmentReplacedError';
 }
 

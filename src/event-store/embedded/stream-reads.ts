@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.ts';
 import { BadEventStoreRequestError, CorruptLogError, StreamDeletedError, StreamNotFoundError } from '../errors.ts';
 import { checkName } from './appender.ts';
+import { EventIterator } from './event-iterator.ts';
 import { TOMBSTONE } from './record.ts';
 import { firstReadable } from './stream-limits.ts';
 import type { EventFilter, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamBounds } from '../event-store.ts';
@@ -117,20 +118,14 @@ export class StreamReads {
     return { first: BigInt(head + 1), head: BigInt(head) };
   }
 
-  async *readAll(options: ReadAllOptions): AsyncGenerator<RecordedEvent> {
-    checkMaxCount(options.maxCount);
-    const passes = compileFilter(options.filter);
-    let left = options.maxCount ?? Infinity;
-    for await (const chunk of options.direction === 'backwards' ? this.chunksBack(options) : this.chunks(options)) {
-      for (const record of chunk) {
-        if (!passes(record)) continue;
-        yield record;
-        if (--left <= 0) return;
-      }
-    }
+  readAll(options: ReadAllOptions): AsyncGenerator<RecordedEvent> {
+    const chunks = options.direction === 'backwards' ? this.chunksBack(options) : this.chunks(options);
+    // Whether it may be asked for so many is the chunks' to say, when they are first read.
+    return new EventIterator(chunks, compileFilter(options.filter), Math.max(1, options.maxCount ?? Infinity));
   }
 
   private async *chunks(options: ReadAllOptions): AsyncGenerator<readonly LogRecord[]> {
+    checkMaxCount(options.maxCount);
     const end = this.durableEnd();
     if (options.from === 'end') return;
     let next = typeof options.from === 'bigint' ? await this.reader.align(Number(options.from)) : 0;
@@ -145,6 +140,7 @@ export class StreamReads {
   }
 
   private async *chunksBack(options: ReadAllOptions): AsyncGenerator<readonly LogRecord[]> {
+    checkMaxCount(options.maxCount);
     if (options.from === 'start') return;
     const end = this.durableEnd();
     let before = typeof options.from === 'bigint' ? Math.min(await this.reader.align(Number(options.from)), end) : end;
