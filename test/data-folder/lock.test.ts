@@ -182,9 +182,28 @@ describe('a lock left behind', () => {
     const path = await leaveForeignLock({ bootId, pidNamespace: 'pid:[1]' });
     const longAgo = new Date(Date.now() - 3_600_000);
     await utimes(path, longAgo, longAgo);
-    const lock = await lockFolder(directory, { command: 'serve', onLost: never, silenceMs: 600_000 });
+    const lock = await lockFolder(directory, { command: 'serve', onLost: never, silenceMs: 600_000, heartbeatMs: 50 });
     await lock.release();
   });
+
+  it.runIf(onLinux)(
+    'in another container is watched for two beats, though a clock set forward says it is silent',
+    async () => {
+      const { bootId } = await currentProcess();
+      const path = await leaveForeignLock({ bootId, pidNamespace: 'pid:[1]', url: 'http://elsewhere:3000' });
+      const jumpMs = 3_600_000;
+      const touch = () => utimes(path, new Date(Date.now() - jumpMs), new Date(Date.now() - jumpMs));
+      await touch();
+      const beat = setInterval(() => void touch(), 50);
+      try {
+        await expectRefused(
+          lockFolder(directory, { command: 'serve', onLost: never, silenceMs: 60_000, heartbeatMs: 1_000 }),
+        );
+      } finally {
+        clearInterval(beat);
+      }
+    },
+  );
 
   it('torn by a power cut is taken over after the silence', async () => {
     await mkdir(join(directory, 'lock'));
