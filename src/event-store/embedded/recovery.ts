@@ -10,7 +10,8 @@ import { CorruptLogError } from '../errors.ts';
 import { LogIndex } from './log-index.ts';
 import { recordAt, RECORD_HEADER_BYTES, type LogRecord } from './record.ts';
 import { SEGMENT_HEADER_BYTES, SegmentFiles, type Segment } from './segments.ts';
-import { decodeMetadata, describedStream, isMetadataStream, limitsOf, METADATA_TYPE } from './stream-limits.ts';
+import { decodeMetadata, describedStream, isMetadataStream, METADATA_TYPE } from '../metadata.ts';
+import { limitsOf } from './stream-limits.ts';
 import type { LogReader } from './log-reader.ts';
 import type { StreamTable } from './streams.ts';
 

@@ -5,9 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { StreamDeletedError, WrongExpectedRevisionError } from '../errors.ts';
 import { UnavailableError } from '../../errors.ts';
-import { appendResult, checkName, type Appender, type StreamWrite } from './appender.ts';
+import { decodeMetadata, encodeMetadata, METADATA_TYPE, metadataStream, SOFT_DELETED } from '../metadata.ts';
+import { checkName } from '../requests.ts';
+import { appendResult, type Appender, type StreamWrite } from './appender.ts';
 import { TOMBSTONE } from './record.ts';
-import { decodeMetadata, encodeMetadata, METADATA_TYPE, metadataStream, SOFT_DELETED } from './stream-limits.ts';
 import type {
   AppendResult,
   EventData,

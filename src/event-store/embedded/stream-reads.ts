@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.ts';
 import { BadEventStoreRequestError, CorruptLogError, StreamDeletedError, StreamNotFoundError } from '../errors.ts';
-import { checkName } from './appender.ts';
+import { checkMaxCount, checkName } from '../requests.ts';
 import { TOMBSTONE } from './record.ts';
 import { firstReadable } from './stream-limits.ts';
 import type { EventFilter, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamBounds } from '../event-store.ts';
@@ -160,12 +160,6 @@ function startRevision(options: ReadStreamOptions, head: number): number {
   if (options.direction === 'backwards') return from === 'start' ? 0 : head;
   if (from === 'end') throw new BadEventStoreRequestError('from', 'Nothing is to be read forwards from the end.');
   return 0;
-}
-
-function checkMaxCount(maxCount: number | undefined): void {
-  if (maxCount !== undefined && !(maxCount >= 1 && (Number.isInteger(maxCount) || maxCount === Infinity))) {
-    throw new BadEventStoreRequestError('maxCount', 'A read asks for a whole number of events, at least one.');
-  }
 }
 
 /** The filter as a function of a record, its prefixes encoded once. */
