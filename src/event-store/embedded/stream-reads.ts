@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.ts';
 import { BadEventStoreRequestError, CorruptLogError, StreamDeletedError, StreamNotFoundError } from '../errors.ts';
 import { checkMaxCount, checkName } from '../requests.ts';
+import { describedStream, isMetadataStream } from '../metadata.ts';
 import { TOMBSTONE } from './record.ts';
 import { firstReadable } from './stream-limits.ts';
 import type { EventFilter, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamBounds } from '../event-store.ts';
@@ -90,6 +91,8 @@ export class StreamReads {
   private readable(name: string): StreamEntry {
     const entry = this.streams.find(name);
     if (entry?.durable.tombstoned) throw new StreamDeletedError(name);
+    const described = isMetadataStream(name) ? this.streams.find(describedStream(name)) : undefined;
+    if (described?.durable.tombstoned) throw new StreamDeletedError(described.name);
     if (!entry || entry.durable.head < 0 || entry.durable.limits.truncateBefore === Infinity) {
       throw new StreamNotFoundError(name);
     }

@@ -64,7 +64,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const sockets = new Set<Socket>();
   const take = (socket: Socket, isHttp2: boolean): void => {
     if (isHttp2) injector.injectConnection(socket);
-    else http.emit('connection', socket);
+    else {
+      http.emit('connection', socket);
+      socket.resume();
+    }
   };
   const listener = createListener(options, sockets, take);
   port = await listen(listener, host, port);
