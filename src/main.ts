@@ -1,4 +1,4 @@
-/** The command line: `verbatim serve | token | import | export | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
+/** The command line: `verbatim serve | node | token | import | export | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError } from 'commander';
 import { loadConfig } from './config/config.ts';
@@ -29,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 const SHOWN: Readonly<
-  Record<'serve' | 'token' | 'import' | 'export' | 'erase' | 'apikey' | 'config', readonly SettingName[]>
+  Record<'serve' | 'node' | 'token' | 'import' | 'export' | 'erase' | 'apikey' | 'config', readonly SettingName[]>
 > = {
   serve: [
     'DATA_DIR',
@@ -40,7 +40,9 @@ const SHOWN: Readonly<
     'SHUTDOWN_GRACE_MS',
     'JWT_SECRET',
     'ROOT_SECRET',
+    'EVENTSTORE_PORT',
   ],
+  node: ['DATA_DIR', 'EVENTSTORE_HOST', 'LOG_LEVEL', 'SHUTDOWN_GRACE_MS', 'EVENTSTORE_USER', 'EVENTSTORE_PASSWORD'],
   token: ['DATA_DIR', 'JWT_SECRET'],
   import: ['DATA_DIR', 'JWT_SECRET'],
   export: ['DATA_DIR', 'JWT_SECRET'],
@@ -77,6 +79,12 @@ function createProgram(outcome: { exitCode: number }): Command {
       outcome.exitCode = await serve(loadedFor(command));
     },
   );
+  add('node', "serve the log of a data folder in EventStoreDB's protocol, and nothing else")
+    .option('--port <port>', 'its port, another word for --eventstore-port (2113)')
+    .action(async ({ port }: { port?: string }, command: Command) => {
+      const { serveNode } = await import('./cli/node.ts');
+      outcome.exitCode = await serveNode(loadedFor(command, port === undefined ? {} : { EVENTSTORE_PORT: port }));
+    });
   add('token', 'sign a token with the secret in use, and print it alone')
     .requiredOption('--role <role>', ROLES.join(', '))
     .requiredOption('--sub <id>', 'who it is for: an opaque id, no name or address')
@@ -162,8 +170,9 @@ function configOf(command: Command): LoadedConfig {
   return loaded;
 }
 
-function loadedFor(command: Command): LoadedConfig {
-  return loadConfig({ environment: process.env, flags: settingFlags(command.opts()) });
+/** @param more flags that a command has another word for */
+function loadedFor(command: Command, more: Readonly<Record<string, string>> = {}): LoadedConfig {
+  return loadConfig({ environment: process.env, flags: { ...settingFlags(command.opts()), ...more } });
 }
 
 function packageVersion(): string {

@@ -26,7 +26,6 @@ import type { TenantCommand } from '../domain/tenant/commands.ts';
 import type { TenantEvent } from '../domain/tenant/events.ts';
 import type { TenantState } from '../domain/tenant/state.ts';
 import type { EventStore } from '../event-store/event-store.ts';
-import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog, isIdentified } from '../event-store/log-identity.ts';
 import type { RunImport } from '../http/imports.ts';
 import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
@@ -36,12 +35,10 @@ import type { Keyring, SubjectId } from '../keyring/keyring.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { openEmbeddedLog } from './embedded-log.ts';
 import { openRootSecret } from './secrets.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
-
-/** Reading so much of the log at the start takes no time that anyone would ask about. */
-const QUIET_BYTES_MAX = 16_777_216;
 
 export interface Engine {
   readonly store: EventStore;
@@ -90,22 +87,7 @@ export async function openEngine({ config, logger, command, onLost, observeStore
   let keyring: Keyring | undefined;
   try {
     const rootSecret = await openRootSecret(config);
-    store = await openEmbeddedEventStore({
-      directory: join(config.DATA_DIR, 'log'),
-      segmentBytes: config.SEGMENT_BYTES,
-      tailBytesMax: config.LOG_TAIL_BYTES_MAX,
-      queueBytesMax: config.APPEND_QUEUE_BYTES_MAX,
-      streamsCachedMax: config.STREAMS_CACHED_MAX,
-      recentIdsMax: config.RECENT_IDS_MAX,
-      indexFlushMs: config.INDEX_FLUSH_MS,
-      indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
-      onProgress: progress => {
-        logger[progress.total > QUIET_BYTES_MAX ? 'info' : 'debug']('rebuilding the index of the log', { ...progress });
-      },
-      onError: error => {
-        logger.error('trouble in the event store; it goes on', { error });
-      },
-    });
+    store = await openEmbeddedLog(config, logger);
     const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);

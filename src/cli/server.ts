@@ -24,8 +24,10 @@ import { openCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { openEngine, systemClock } from './engine.ts';
 import type { Engine } from './engine.ts';
-import { CliFailure } from './failure.ts';
+import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
+import { connectionString, listenNode } from './node.ts';
+import type { RunningNode } from '../event-store/node/node.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
 
@@ -39,6 +41,8 @@ export interface RunningServer {
   readonly httpUrl: string;
   readonly gatewayUrl: string;
   readonly log: string;
+  /** Where the log is served in EventStoreDB's protocol, if it is. */
+  readonly eventStoreUrl: string | undefined;
   /** Made by the data folder itself: loopback only, and the page has tokens. */
   readonly selfMadeSecret: boolean;
   /** Nothing acknowledged is lost, whether or not it ends within `graceMs`. */
@@ -61,6 +65,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
   let http: HttpServer | undefined;
+  let node: RunningNode | undefined;
   try {
     credentials = await openCredentials(config, engine, logger);
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
@@ -97,7 +102,8 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       pageDirectory: builtPage(logger),
       pageTokens: selfMadeSecret ? pageTokens(selfMadeSecret, engine) : undefined,
     });
-    const edges = { gateway, http, credentials };
+    if (config.EVENTSTORE_PORT !== undefined) node = await listenNode(config, config.EVENTSTORE_PORT, store, logger);
+    const edges = { gateway, http, credentials, node };
     metrics.add(
       readings({
         commands: () => engine.commands.stats(),
@@ -112,12 +118,14 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     state.ready = true;
     return {
       ...{ httpUrl, log, gatewayUrl: gatewayUrl(dialled), selfMadeSecret: selfMadeSecret !== undefined },
+      eventStoreUrl: node && connectionString(config, node.port),
       close: async graceMs => {
         state.ready = false;
         await closeAll(edges, engine, graceMs);
       },
     };
   } catch (error) {
+    await node?.close(0);
     await http?.close(0);
     await gateway?.close();
     await credentials?.close();
@@ -127,7 +135,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
 }
 
 async function closeAll(
-  edges: { gateway: Gateway; http: HttpServer; credentials: Credentials },
+  edges: { gateway: Gateway; http: HttpServer; credentials: Credentials; node: RunningNode | undefined },
   engine: Engine,
   graceMs: number,
 ): Promise<void> {
@@ -135,6 +143,7 @@ async function closeAll(
   const ended = await Promise.allSettled([
     edges.http.close(edgesMs),
     edges.gateway.drain(edgesMs).then(() => edges.gateway.close()),
+    edges.node?.close(edgesMs),
   ]);
   await edges.credentials.close();
   await engine.close();
@@ -214,7 +223,7 @@ async function listenGateway(options: GatewayOptions): Promise<Gateway> {
   } catch (error) {
     if (!(error instanceof PortTakenError)) throw error;
     const { host, port } = options;
-    throw portFailure(await whyNotListen(host, port), 'GATEWAY_PORT', host, port);
+    throw listeningFailure(await whyNotListen(host, port), { port: 'GATEWAY_PORT', host: 'HOST' }, host, port);
   }
 }
 
@@ -222,27 +231,6 @@ async function listenHttp(http: HttpServer, host: string, port: number): Promise
   try {
     return await http.listen({ host, port });
   } catch (error) {
-    throw portFailure(error, 'HTTP_PORT', host, port);
+    throw listeningFailure(error, { port: 'HTTP_PORT', host: 'HOST' }, host, port);
   }
-}
-
-function portFailure(error: unknown, setting: 'HTTP_PORT' | 'GATEWAY_PORT', host: string, port: number): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const flag = `--${setting.toLowerCase().replace('_', '-')}`;
-  if (code === 'EADDRINUSE')
-    return new CliFailure(
-      'port-in-use',
-      `${setting} ${port} is in use on ${host}: choose another with ${setting} or ${flag}, or 0 for any free one.`,
-    );
-  if (code === 'EACCES')
-    return new CliFailure(
-      'port-not-allowed',
-      `${setting} ${port} may not be used by this user: choose one above 1023 with ${setting} or ${flag}.`,
-    );
-  if (code === 'EADDRNOTAVAIL')
-    return new CliFailure(
-      'bad-host',
-      `HOST ${host} is no address of this machine: set HOST to one that is, for example HOST=127.0.0.1.`,
-    );
-  return error;
 }

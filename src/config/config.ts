@@ -137,6 +137,18 @@ function contradictions(config: Config): Contradiction[] {
   const { HTTP_PORT: port, HOST: host } = config;
   if (port !== 0 && port === config.GATEWAY_PORT)
     find(`HTTP_PORT and GATEWAY_PORT are both ${port}: each needs a port of its own.`, 'HTTP_PORT', 'GATEWAY_PORT');
+  const { EVENTSTORE_HOST: nodeHost, EVENTSTORE_PASSWORD: password } = config;
+  if (nodeHost !== undefined && !isLoopback(nodeHost) && password === undefined)
+    find(
+      `EVENTSTORE_HOST is ${nodeHost}: without EVENTSTORE_PASSWORD only a loopback address is allowed, for example EVENTSTORE_HOST=127.0.0.1.`,
+      'EVENTSTORE_HOST',
+    );
+  if ((config.EVENTSTORE_TLS_CERTIFICATE === undefined) !== (config.EVENTSTORE_TLS_KEY === undefined))
+    find(
+      'EVENTSTORE_TLS_CERTIFICATE and EVENTSTORE_TLS_KEY go together: set both, or neither.',
+      'EVENTSTORE_TLS_CERTIFICATE',
+      'EVENTSTORE_TLS_KEY',
+    );
   if (config.JWT_SECRET !== undefined && config.JWKS_URL !== undefined)
     find('JWT_SECRET and JWKS_URL are both set: keep one of them.', 'JWT_SECRET', 'JWKS_URL');
   if (config.JWT_SECRET === undefined && config.JWKS_URL === undefined && host !== undefined && !isLoopback(host))

@@ -10,7 +10,16 @@ export interface About {
   readonly example: string;
 }
 
-export const SETTING_GROUPS = ['Server', 'Access', 'Storage', 'Commands', 'Gateway', 'HTTP', 'Import'] as const;
+export const SETTING_GROUPS = [
+  'Server',
+  'Access',
+  'Storage',
+  'Commands',
+  'Gateway',
+  'HTTP',
+  'Import',
+  'EventStoreDB node',
+] as const;
 export type SettingGroup = (typeof SETTING_GROUPS)[number];
 
 export interface Setting<T> extends About {
@@ -40,6 +49,13 @@ export function integer(
     shape: `a whole number from ${min} to ${max}`,
     secret: false,
   };
+}
+
+export function optionalInteger(
+  about: About & { readonly absent: string; readonly unit: string; readonly min: number; readonly max: number },
+): Setting<number | undefined> {
+  const { schema, shape } = integer({ ...about, fallback: about.min });
+  return { ...about, schema, shape, fallback: undefined, secret: false };
 }
 
 export function text(about: About & { readonly fallback: string; readonly shape: string }): Setting<string> {

@@ -8,6 +8,7 @@ import { isKeySetUrl } from '../auth/key-sets.ts';
 import { TOKEN_SECRET_BYTES_MIN } from '../auth/tokens.ts';
 import { COMMAND_LIMITS } from '../commands/command-handler.ts';
 import { GATEWAY_SETTINGS } from './gateway-settings.ts';
+import { NODE_SETTINGS } from './node-settings.ts';
 import { choice, integer, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
 import type { About, Setting } from './setting.ts';
 
@@ -280,6 +281,8 @@ export const SETTINGS = {
     [1, 10_000],
     'Lines of one import that are read and not yet answered.',
   ),
+
+  ...NODE_SETTINGS,
 } as const satisfies Record<string, Setting<never> | Setting<unknown>>;
 
 export type SettingName = keyof typeof SETTINGS;
