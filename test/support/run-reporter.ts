@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
 import type { ExternalTool } from './external-tools.ts';
-import { findChromium, findPython, findSchemathesis } from './external-tools.ts';
+import { findChromium, findKurrentDbClient, findPython, findSchemathesis } from './external-tools.ts';
 
 interface Counts {
   passed: number;
@@ -30,6 +30,7 @@ const PARTS: readonly Part[] = [
   },
   { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
   { name: 'Python websockets', files: /resume\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
+  { name: 'kurrentdbclient', files: /kurrentdb-client/, state: () => described(findKurrentDbClient()) },
   { name: 'Schemathesis', files: /schemathesis\.chaos/, state: () => described(findSchemathesis()) },
   { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },
 ];
