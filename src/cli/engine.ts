@@ -35,10 +35,14 @@ import type { Keyring, SubjectId } from '../keyring/keyring.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { openEmbeddedLog } from './embedded-log.ts';
+import { openEventStore } from './event-store.ts';
+import type { OpenedEventStore, StoreWaiting } from './event-store.ts';
 import { openRootSecret } from './secrets.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
+
+/** A command of the command line waits so long for an EventStoreDB that is away. */
+const STORE_WAIT_MS = 15_000;
 
 export interface Engine {
   readonly store: EventStore;
@@ -54,6 +58,8 @@ export interface Engine {
   /** The log was begun by this opening of the folder. */
   readonly isNewLog: boolean;
   readonly lock: FolderLock;
+  /** Why the log cannot be reached now; undefined while it can. */
+  readonly trouble: OpenedEventStore['trouble'];
   /** Finishes what was accepted, then lets the folder go. */
   close(): Promise<void>;
 }
@@ -67,10 +73,13 @@ export interface EngineOptions {
   readonly onLost: () => void;
   /** What stands between the store and everything that appends to it: a measure. */
   readonly observeStore?: (store: EventStore) => EventStore;
+  /** Default: a store that is away is waited for as long as a command of the command line may take to say so. */
+  readonly waiting?: StoreWaiting;
 }
 
 /** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
-export async function openEngine({ config, logger, command, onLost, observeStore }: EngineOptions): Promise<Engine> {
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { config, logger, command, onLost, observeStore, waiting = { waitMs: STORE_WAIT_MS } } = options;
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(config.DATA_DIR, {
     command,
@@ -87,7 +96,8 @@ export async function openEngine({ config, logger, command, onLost, observeStore
   let keyring: Keyring | undefined;
   try {
     const rootSecret = await openRootSecret(config);
-    store = await openEmbeddedLog(config, logger);
+    const opened = await openEventStore(config, logger, waiting);
+    ({ store } = opened);
     const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);
@@ -100,6 +110,7 @@ export async function openEngine({ config, logger, command, onLost, observeStore
       keyring,
       logger,
       isNewLog: !begun,
+      trouble: opened.trouble,
     });
     const finished = await engine.finishErasures();
     if (finished > 0) logger.warn('erasures that were cut off are finished', { subjects: finished });
@@ -127,7 +138,9 @@ function compose(
     keyring,
     logger,
     isNewLog,
+    trouble,
   }: {
+    readonly trouble: OpenedEventStore['trouble'];
     readonly log: string;
     readonly lock: FolderLock;
     readonly keyring: Keyring;
@@ -159,7 +172,7 @@ function compose(
   });
   const erasure = createErasure({ tenants, keyring });
   return {
-    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, isNewLog },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, isNewLog, trouble },
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),
     exportConversations: createExport({ store, opener: serializer }),

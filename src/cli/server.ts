@@ -18,12 +18,14 @@ import { PAGE_TENANT } from '../http/page-tokens.ts';
 import type { PageTokens } from '../http/page-tokens.ts';
 import { createHttpServer } from '../http/server.ts';
 import type { HttpServer } from '../http/server.ts';
+import { startWaitingServer } from '../http/waiting.ts';
+import type { WaitingServer } from '../http/waiting.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { openCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { openEngine, systemClock } from './engine.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineOptions } from './engine.ts';
 import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
 import { connectionString, listenNode } from './node.ts';
@@ -61,7 +63,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
   const metrics = createMetrics();
   const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
-  const engine = await openEngine({ config, logger, onLost, observeStore, command: 'serve' });
+  const engine = await openEngineInTime({ config, logger, onLost, observeStore, command: 'serve' });
   let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
   let http: HttpServer | undefined;
@@ -90,7 +92,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       exportConversations,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
-      ready: () => state.ready,
+      notReady: () => (state.ready ? engine.trouble() : 'Starting or stopping.'),
       allowedOrigins: config.ALLOWED_ORIGINS,
       limits: {
         bodyBytes: config.HTTP_BODY_BYTES_MAX,
@@ -131,6 +133,29 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     await credentials?.close();
     await engine.close();
     throw error;
+  }
+}
+
+/**
+ * Waits for a log that is away for as long as it takes: until then the HTTP port says that the process is alive, and why
+ * it is not ready.
+ */
+async function openEngineInTime(options: EngineOptions): Promise<Engine> {
+  const { config, logger } = options;
+  const isSecretConfigured = config.JWT_SECRET !== undefined || config.JWKS_URL !== undefined;
+  const host = config.HOST ?? (isSecretConfigured ? '0.0.0.0' : '127.0.0.1');
+  let waiting: Promise<WaitingServer | undefined> | undefined;
+  const onWaiting = (trouble: () => string | undefined): void => {
+    const reason = (): string => trouble() ?? 'Starting or stopping.';
+    waiting ??= startWaitingServer({ host, port: config.HTTP_PORT }, reason).catch((error: unknown) => {
+      logger.warn('the HTTP port cannot be listened on yet', { error });
+      return undefined;
+    });
+  };
+  try {
+    return await openEngine({ ...options, waiting: { waitMs: Infinity, onWaiting } });
+  } finally {
+    await (await waiting)?.close();
   }
 }
 

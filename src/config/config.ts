@@ -109,7 +109,7 @@ function describeBad(name: SettingName, setting: Setting<unknown>, value: string
   const where = { flag: ` (${flagOf(name)})`, environment: '', file: ` (from ${name}_FILE)`, default: '' }[source];
   const said = setting.secret
     ? `of ${value.length} characters is too short`
-    : `is ${JSON.stringify(value.slice(0, 200))}`;
+    : `is ${JSON.stringify((setting.masked?.(value) ?? value).slice(0, 200))}`;
   const example = setting.secret ? `for example ${setting.example}` : `for example ${name}=${setting.example}`;
   return `${name}${where} ${said}: expected ${setting.shape}, ${example}.`;
 }
@@ -142,6 +142,12 @@ function contradictions(config: Config): Contradiction[] {
     find(
       `EVENTSTORE_HOST is ${nodeHost}: without EVENTSTORE_PASSWORD only a loopback address is allowed, for example EVENTSTORE_HOST=127.0.0.1.`,
       'EVENTSTORE_HOST',
+    );
+  if (config.EVENTSTORE_URL !== undefined && config.EVENTSTORE_PORT !== undefined)
+    find(
+      'EVENTSTORE_URL and EVENTSTORE_PORT are both set: only a log in the data folder can be served.',
+      'EVENTSTORE_URL',
+      'EVENTSTORE_PORT',
     );
   if ((config.EVENTSTORE_TLS_CERTIFICATE === undefined) !== (config.EVENTSTORE_TLS_KEY === undefined))
     find(

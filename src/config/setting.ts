@@ -14,6 +14,7 @@ export const SETTING_GROUPS = [
   'Server',
   'Access',
   'Storage',
+  'EventStoreDB',
   'Commands',
   'Gateway',
   'HTTP',
@@ -33,6 +34,8 @@ export interface Setting<T> extends About {
   /** Completes "expected …". */
   readonly shape: string;
   readonly secret: boolean;
+  /** Of a text that may hold a password: as it may be shown. */
+  readonly masked?: (text: string) => string;
 }
 
 export function integer(
@@ -99,6 +102,29 @@ export function optionalUrl(
     shape: `a URL beginning with ${about.protocols.map(protocol => `${protocol}//`).join(' or ')}`,
     secret: false,
   };
+}
+
+/** A server with its credentials; the password is never shown. */
+export function connectionString(
+  about: About & { readonly absent: string; readonly protocols: readonly string[] },
+): Setting<string | undefined> {
+  const begins = about.protocols.map(protocol => `${protocol}://`);
+  return {
+    ...about,
+    schema: z
+      .string()
+      .refine(value => begins.some(begin => value.startsWith(begin) && /^[^/?\s]+/.test(value.slice(begin.length)))),
+    fallback: undefined,
+    unit: '',
+    shape: `a connection string beginning with ${begins.join(' or ')}`,
+    secret: false,
+    masked: maskPassword,
+  };
+}
+
+/** What stands before the last `@` may be a password, wherever in it a colon or a slash is. */
+function maskPassword(value: string): string {
+  return value.replace(/^([a-z+]*:?\/*[^:@/]*)(?::.*)?@/i, '$1:********@');
 }
 
 /** Comma-separated origins, each `scheme://host[:port]`. */

@@ -18,6 +18,7 @@ import { encodeDelete } from './eventstoredb/requests.ts';
 import { StreamState } from './eventstoredb/stream-state.ts';
 import { subscribe } from './eventstoredb/subscriptions.ts';
 import { BadEventStoreRequestError, StreamDeletedError } from './errors.ts';
+import { EVENTSTOREDB_LIMITS } from './eventstoredb-limits.ts';
 import { decodeMetadata, encodeMetadata, METADATA_TYPE, metadataStream } from './metadata.ts';
 import { checkEvents, checkExpected, checkMaxCount, checkName } from './requests.ts';
 import type {
@@ -36,32 +37,17 @@ import type {
   SubscriptionMessage,
 } from './event-store.ts';
 
-export interface EventStoreDbOptions {
+/** What is not given is as in EVENTSTOREDB_LIMITS. */
+export interface EventStoreDbOptions extends Partial<Record<keyof typeof EVENTSTOREDB_LIMITS, number>> {
   /** `esdb://…`, as EVENTSTORE_URL. */
   readonly url: string;
-  /** One call to the server, one try at connecting. */
-  readonly deadlineMs?: number;
-  /** An append with all its tries, waiting for a connection included. */
-  readonly appendTimeoutMs?: number;
-  /** Tries after the first, of appends and reads. */
-  readonly retriesMax?: number;
-  /** Appends that are not answered, in bytes; more are refused as unavailable. */
-  readonly queueBytesMax?: number;
-  /** Reads under way at once; others wait. */
-  readonly readsInFlightMax?: number;
   /** Told when EventStoreDB went away, and when it is there again. */
   readonly onChange?: (change: ConnectionChange) => void;
   /** In [0, 1). */
   readonly random?: () => number;
 }
 
-export const EVENTSTOREDB_DEFAULTS = {
-  deadlineMs: 5_000,
-  appendTimeoutMs: 15_000,
-  retriesMax: 5,
-  queueBytesMax: 33_554_432,
-  readsInFlightMax: 64,
-} as const;
+export { BadConnectionStringError } from './eventstoredb/connection-string.ts';
 
 const CHECKPOINT_EVERY_EVENTS = 1_024;
 const JSON_TYPE = 'application/json';
@@ -88,7 +74,7 @@ export class EventStoreDb implements EventStore {
   private closing: Promise<void> | undefined;
 
   constructor(options: EventStoreDbOptions) {
-    const limits = { ...EVENTSTOREDB_DEFAULTS, ...options };
+    const limits = { ...EVENTSTOREDB_LIMITS, ...options };
     const { random = Math.random, onChange = () => undefined } = options;
     this.random = random;
     this.deadlineMs = limits.deadlineMs;

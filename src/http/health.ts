@@ -10,13 +10,15 @@ const schema = (summary: string, status: 'live' | 'ready') => ({
   response: { 200: z.object({ status: z.literal(status) }), ...problemAnswers(['unavailable']) },
 });
 
-export function addHealthRoutes(app: FastifyInstance, ready: () => boolean): void {
+/** @param notReady why it takes no work now */
+export function addHealthRoutes(app: FastifyInstance, notReady: () => string | undefined): void {
   app.get('/health/live', { schema: schema('Is the process there?', 'live') }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'live' }),
   );
   for (const path of ['/health', '/health/ready']) {
     app.get(path, { schema: schema('Does it take work?', 'ready') }, async (_request, reply) => {
-      if (!ready()) throw new RequestError('unavailable', 'Starting or stopping.');
+      const why = notReady();
+      if (why !== undefined) throw new RequestError('unavailable', why);
       return reply.header('cache-control', 'no-store').send({ status: 'ready' });
     });
   }

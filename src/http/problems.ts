@@ -5,7 +5,7 @@ import { Rejection } from '../domain/decider.ts';
 import { ConcurrencyError, ERROR_CODES, RequestError, UnavailableError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 
-const PROBLEM_TYPE = 'application/problem+json';
+export const PROBLEM_TYPE = 'application/problem+json';
 
 const problemSchema = z
   .object({

@@ -60,7 +60,8 @@ export interface HttpServerOptions {
   readonly limits: HttpLimits;
   readonly logger: Logger;
   /** False while starting or stopping. */
-  readonly ready: () => boolean;
+  /** Why no work is taken now; undefined while it is. */
+  readonly notReady: () => string | undefined;
   /** Folder of the built page; undefined: there is none. */
   readonly pageDirectory: string | undefined;
   /** Where a page asked for under this host name finds the gateway, as `ws://host:port/v1/socket`. */
@@ -158,7 +159,7 @@ function addRoutes(
   addErasureRoutes(app, secured);
   addImportRoute(app, { ...secured, closing });
   addExportRoute(app, { ...secured, closing });
-  addHealthRoutes(app, options.ready);
+  addHealthRoutes(app, options.notReady);
   addMetricsRoute(app, options.metrics);
   if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);
 }

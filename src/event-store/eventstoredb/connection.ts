@@ -62,6 +62,11 @@ export class Connection {
     return this.closing.signal;
   }
 
+  /** Apart from the signal, because it changes during every wait. */
+  isClosed(): boolean {
+    return this.closing.signal.aborted;
+  }
+
   /** Why there is no connection; undefined while there is one. */
   trouble(): string | undefined {
     return this.current === undefined ? this.reason : undefined;
@@ -78,7 +83,7 @@ export class Connection {
 
   /** The link, waited for. @throws UnavailableError when it is not there in time, or the store is closed */
   async waitForLink(waitMs: number, signal?: AbortSignal): Promise<Link> {
-    if (this.current === undefined && !this.closed.aborted && signal?.aborted !== true)
+    if (this.current === undefined && !this.isClosed() && signal?.aborted !== true)
       await new Promise<void>(resolve => {
         const done = (): void => {
           clearTimeout(timer);
@@ -90,7 +95,7 @@ export class Connection {
         this.waiting.add(done);
         signal?.addEventListener('abort', done);
       });
-    if (this.closed.aborted) throw new UnavailableError('The event store is closed.');
+    if (this.isClosed()) throw new UnavailableError('The event store is closed.');
     if (this.current === undefined) throw new UnavailableError(`EventStoreDB is away: ${this.reason}`);
     return this.current;
   }
@@ -107,11 +112,11 @@ export class Connection {
   }
 
   private async run(): Promise<void> {
-    for (let failures = 0; !this.closed.aborted;) {
+    for (let failures = 0; !this.isClosed();) {
       const begunMs = performance.now();
       const error = await this.serveOneLink();
       failures = performance.now() - begunMs >= STEADY_MS ? 1 : failures + 1;
-      if (this.closed.aborted) break;
+      if (this.isClosed()) break;
       this.goAway(error);
       await pause(backoffMs(failures, this.options.random), this.closed);
     }
@@ -126,7 +131,7 @@ export class Connection {
       this.nextEndpoint = undefined;
       const opened = (link = new Link(endpoint, this.options.settings, this.credentials, this.connectionName));
       const lost = new Promise<Error>(resolve => (this.lost = resolve));
-      if (this.closed.aborted) throw new UnavailableError('The event store is closed.');
+      if (this.isClosed()) throw new UnavailableError('The event store is closed.');
       await Promise.race([link.greet(this.options.deadlineMs), lost.then(error => Promise.reject(error))]);
       this.current = link;
       this.announce({ kind: 'connected', node: `${endpoint.address}:${endpoint.port}`, version: link.serverVersion });

@@ -60,7 +60,7 @@ async function* resume(
   let fruitless = 0;
   for (let failures = 0; !ending.aborted;) {
     const failure = yield* subscription.receive();
-    if (ending.aborted) return;
+    if (subscription.isEnding()) return;
     failures = subscription.hasProgressed ? 1 : failures + 1;
     fruitless = subscription.hasProgressed || failure.isConnectionLost ? 0 : fruitless + 1;
     if (fruitless >= FRUITLESS_TRIES_MAX) throw unavailable('A subscription failed again and again', failure);
@@ -83,12 +83,17 @@ class Subscription {
     this.after = options.after;
   }
 
+  /** Apart from the signal, because it changes during every wait. */
+  isEnding(): boolean {
+    return this.ending.aborted;
+  }
+
   /** One call, until it fails or the subscription is to end. @throws StreamDeletedError, UnavailableError */
   async *receive(): AsyncGenerator<SubscriptionMessage, TransientError> {
     const { connection, source, checkpointEveryEvents } = this.options;
     this.hasProgressed = false;
     const link = await connection.waitForLink(Infinity, this.ending).catch(() => undefined);
-    if (link === undefined || this.ending.aborted) return ENDED;
+    if (link === undefined || this.isEnding()) return ENDED;
     const request = encodeRead(source(this.after), {
       count: undefined,
       ...(checkpointEveryEvents === undefined ? {} : { checkpointEveryEvents }),
@@ -117,14 +122,14 @@ class Subscription {
     void end.known.then(() => inbox.ring());
     for (;;) {
       const taken = await inbox.take();
-      if (taken === undefined || this.ending.aborted) return;
+      if (taken === undefined || this.isEnding()) return;
       const fresh = taken.events.filter(event => this.isBehind(placeOf(event)));
       const last = fresh.at(-1);
       if (last !== undefined) {
         this.hasProgressed = true;
         this.after = placeOf(last);
         yield { kind: 'events', events: fresh };
-        if (this.ending.aborted) return;
+        if (this.isEnding()) return;
       }
       yield* this.checkpoints(taken.checkpoint, fresh.length);
       if (end.isReached(taken.isCaughtUp, taken.isConfirmed, this.after)) {
