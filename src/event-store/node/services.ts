@@ -5,6 +5,8 @@ import type { MethodDefinition, ServerUnaryCall, ServerWritableStream } from '@g
 import { append } from './append.ts';
 import { BatchAppendCall } from './batch-append.ts';
 import { encodeClusterInfo, encodeSupportedMethods } from './cluster-responses.ts';
+import { serializeRun } from './message-run.ts';
+import type { MessageRun } from './message-run.ts';
 import { read } from './read.ts';
 import { accessDenied, callFailure, shuttingDown } from './rpc-errors.ts';
 import { decodeDelete, decodeRead } from './stream-requests.ts';
@@ -51,7 +53,7 @@ export function createServices(parts: ServiceParts): Server {
   const services = new Services(parts);
   server.addService(
     {
-      Read: method(STREAMS, 'Read', 'answers'),
+      Read: { ...method(STREAMS, 'Read', 'answers'), responseSerialize: serializeRun },
       Append: method(STREAMS, 'Append', 'requests'),
       BatchAppend: method(STREAMS, 'BatchAppend', 'both'),
       Delete: method(STREAMS, 'Delete'),
@@ -123,7 +125,7 @@ class Services {
     this.parts = parts;
   }
 
-  readonly read = (call: ServerWritableStream<Buffer, Buffer>): void => {
+  readonly read = (call: ServerWritableStream<Buffer, MessageRun>): void => {
     const { store, closing } = this.parts;
     const gone = new AbortController();
     const leave = (): void => {
@@ -139,8 +141,8 @@ class Services {
     };
     call.on('drain', wake);
     gone.signal.addEventListener('abort', wake, { once: true });
-    const send = (message: Buffer): Promise<void> | undefined => {
-      if (gone.signal.aborted || call.write(message)) return undefined;
+    const send = (messages: MessageRun): Promise<void> | undefined => {
+      if (gone.signal.aborted || call.write(messages)) return undefined;
       return new Promise(resolve => (resume = resolve));
     };
     this.run(call.metadata, () => read(store, decodeRead(call.request), { signal: gone.signal, send }))
