@@ -12,7 +12,7 @@ const recorded = readFileSync(process.env.GOLDEN_FILE ?? 'test/golden/eventstore
   .map(line => JSON.parse(line) as Scenario)
   .filter(({ scenario }) => !scenario.startsWith('group-'));
 const SEEDS = 120;
-const OWN_SEEDS = 40;
+const OWN_SEEDS = 20;
 const FIRST_OWN_SEED = 70_001;
 const TIMEOUT_MS = 120_000;
 

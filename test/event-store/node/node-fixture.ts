@@ -68,8 +68,8 @@ export function rawCall(
     const parts: Buffer[] = [];
     let answered: IncomingHttpHeaders = {};
     let trailers: IncomingHttpHeaders = {};
-    stream.on('response', given => (answered = given));
-    stream.on('trailers', given => (trailers = given));
+    stream.on('response', (given: IncomingHttpHeaders) => (answered = given));
+    stream.on('trailers', (given: IncomingHttpHeaders) => (trailers = given));
     stream.on('data', (bytes: Buffer) => parts.push(bytes));
     stream.on('error', reject);
     stream.on('close', () => {
