@@ -1,4 +1,4 @@
-/** The command line: `verbatim serve | node | token | import | export | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
+/** The command line: `verbatim serve | node | token | import | export | migrate | erase | apikey | config`. Exit codes: 0, 1 (a finding), 2 (usage). */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError } from 'commander';
 import { loadConfig } from './config/config.ts';
@@ -8,6 +8,7 @@ import type { SettingName } from './config/settings.ts';
 import type { ApiKeyCommand } from './cli/api-keys.ts';
 import type { EraseCommand } from './cli/erase.ts';
 import type { ExportCommand } from './cli/export.ts';
+import type { MigrateCommand } from './cli/migrate.ts';
 import { EXIT_FINDING, EXIT_OK, EXIT_USAGE, failureLines, failureOf } from './cli/failure.ts';
 import { addSettingFlags, settingFlags } from './cli/flags.ts';
 import { createToken, ROLES } from './cli/token.ts';
@@ -29,7 +30,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 const SHOWN: Readonly<
-  Record<'serve' | 'node' | 'token' | 'import' | 'export' | 'erase' | 'apikey' | 'config', readonly SettingName[]>
+  Record<
+    'serve' | 'node' | 'token' | 'import' | 'export' | 'erase' | 'apikey' | 'migrate' | 'config',
+    readonly SettingName[]
+  >
 > = {
   serve: [
     'DATA_DIR',
@@ -48,6 +52,7 @@ const SHOWN: Readonly<
   export: ['DATA_DIR', 'JWT_SECRET'],
   erase: ['DATA_DIR', 'JWT_SECRET'],
   apikey: ['DATA_DIR', 'JWT_SECRET'],
+  migrate: ['EVENTSTORE_URL'],
   config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
 };
 
@@ -153,6 +158,13 @@ function addTransfers(add: AddCommand, outcome: { exitCode: number }): void {
     .action(async (options: ExportCommand, command: Command) => {
       const { exportConversations } = await import('./cli/export.ts');
       outcome.exitCode = await exportConversations(configOf(command), options);
+    });
+  add('migrate', 'copy a whole log from a data folder to an EventStoreDB, or back; again goes on where it ended')
+    .requiredOption('--from <log>', 'a data folder, a connection string, or EVENTSTORE_URL for the one that is set')
+    .requiredOption('--to <log>', 'the same; empty, or a copy that was begun')
+    .action(async (options: MigrateCommand, command: Command) => {
+      const { migrate } = await import('./cli/migrate.ts');
+      outcome.exitCode = await migrate(configOf(command), options);
     });
 }
 

@@ -8,9 +8,9 @@ import { streamName } from '../domain/stream-name.ts';
 import { logIdentified } from '../schemas/log-events.ts';
 import type { LogIdentified } from '../schemas/log-events.ts';
 import { StreamNotFoundError, WrongExpectedRevisionError } from './errors.ts';
-import type { EventStore, RecordedEvent } from './event-store.ts';
+import type { EventData, EventStore, RecordedEvent } from './event-store.ts';
 
-const LOG_IDENTITY_STREAM = streamName('verbatimLog', 'system', 'id');
+export const LOG_IDENTITY_STREAM = streamName('verbatimLog', 'system', 'id');
 const TYPE = 'LogIdentified';
 
 /** The log was begun by another codec: its fields are sealed otherwise than this product would seal them. */
@@ -58,6 +58,25 @@ export async function isIdentified(store: Pick<EventStore, 'streamBounds'>): Pro
   return (await store.streamBounds(LOG_IDENTITY_STREAM)).head >= 0n;
 }
 
+/**
+ * Gives a log that was restored its new id, so that clients of the one it was copied from are told. Again with the same
+ * id changes nothing.
+ *
+ * @throws ForeignCodecError, UnreadableLogIdentityError
+ */
+export async function renewLog(
+  store: Pick<EventStore, 'append' | 'readStream'>,
+  log: string,
+  { codec, clock }: Pick<IdentifyLogOptions, 'codec' | 'clock'>,
+): Promise<void> {
+  const last = await lastIdentity(store);
+  if (last?.log === log) return;
+  if (last && last.codec !== codec.name) throw new ForeignCodecError(codec.name, last.codec);
+  await store.append(LOG_IDENTITY_STREAM, [identityEvent({ log, codec: codec.name }, clock)], {
+    expectedRevision: 'any',
+  });
+}
+
 async function lastIdentity(store: Pick<EventStore, 'readStream'>): Promise<LogIdentified | undefined> {
   try {
     for await (const recorded of store.readStream(LOG_IDENTITY_STREAM, { direction: 'backwards', maxCount: 1 }))
@@ -86,6 +105,18 @@ async function beginLog(
   identity: LogIdentified,
   clock: Clock,
 ): Promise<LogIdentified> {
+  try {
+    await store.append(LOG_IDENTITY_STREAM, [identityEvent(identity, clock)], { expectedRevision: 'no-stream' });
+    return identity;
+  } catch (error) {
+    // Another node was first: its identity is the log's.
+    const first = error instanceof WrongExpectedRevisionError ? await lastIdentity(store) : undefined;
+    if (first === undefined) throw error;
+    return first;
+  }
+}
+
+function identityEvent(identity: LogIdentified, clock: Clock): EventData {
   const metadata = {
     $correlationId: identity.log,
     $causationId: identity.log,
@@ -95,20 +126,11 @@ async function beginLog(
     origin: 'live',
     schema: 1,
   };
-  const event = {
+  return {
     id: identity.log,
     type: TYPE,
     data: Buffer.from(JSON.stringify(identity)),
     metadata: Buffer.from(JSON.stringify(metadata)),
     contentType: 'application/json',
-  } as const;
-  try {
-    await store.append(LOG_IDENTITY_STREAM, [event], { expectedRevision: 'no-stream' });
-    return identity;
-  } catch (error) {
-    // Another node was first: its identity is the log's.
-    const first = error instanceof WrongExpectedRevisionError ? await lastIdentity(store) : undefined;
-    if (first === undefined) throw error;
-    return first;
-  }
+  };
 }

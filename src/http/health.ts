@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { RequestError } from '../errors.ts';
-import { problemAnswers } from './problems.ts';
+import { problemAnswers, problemOf, sendProblem } from './problems.ts';
 
 const schema = (summary: string, status: 'live' | 'ready') => ({
   summary,
@@ -18,7 +18,8 @@ export function addHealthRoutes(app: FastifyInstance, notReady: () => string | u
   for (const path of ['/health', '/health/ready']) {
     app.get(path, { schema: schema('Does it take work?', 'ready') }, async (_request, reply) => {
       const why = notReady();
-      if (why !== undefined) throw new RequestError('unavailable', why);
+      // Answered, not thrown: it is no failure of ours that somebody asks while there is nothing to take work.
+      if (why !== undefined) return sendProblem(reply, problemOf(new RequestError('unavailable', why)));
       return reply.header('cache-control', 'no-store').send({ status: 'ready' });
     });
   }

@@ -69,7 +69,7 @@ export class Connection {
 
   /** Why there is no connection; undefined while there is one. */
   trouble(): string | undefined {
-    return this.current === undefined ? this.reason : undefined;
+    return this.current === undefined ? `EventStoreDB is away (${this.reason}).` : undefined;
   }
 
   /** The link, if it is there now. */
@@ -96,7 +96,7 @@ export class Connection {
         signal?.addEventListener('abort', done);
       });
     if (this.isClosed()) throw new UnavailableError('The event store is closed.');
-    if (this.current === undefined) throw new UnavailableError(`EventStoreDB is away: ${this.reason}`);
+    if (this.current === undefined) throw new UnavailableError(`EventStoreDB is away (${this.reason}).`);
     return this.current;
   }
 
@@ -168,14 +168,15 @@ export class Connection {
       return await discoverEndpoint({ ...common, ...seeds }, this.credentials);
     } catch (error) {
       const asked = hosts.map(({ address, port }) => `${address}:${port}`).join(', ');
-      throw new UnavailableError(`No node answers at ${asked}, or none of them is a ${nodePreference}.`, {
+      throw new UnavailableError(`No node of EventStoreDB answers, or none is a ${nodePreference}: asked ${asked}.`, {
         cause: error,
       });
     }
   }
 
   private goAway(error: Error): void {
-    this.reason = error.message;
+    // What stands behind the colon names hosts, and is for the log.
+    this.reason = error.message.replace(/:.*$/s, '');
     this.announce({ kind: 'away', reason: error.message });
   }
 
