@@ -9,7 +9,7 @@ import type { ProposedEvent, WriteOptions } from './stream-requests.ts';
 /** The real server's limit on the data, metadata and type (two bytes a character) of one append. */
 export const APPEND_BYTES_MAX = 1_048_576;
 /** Events of no bytes cost memory too; so many of one byte would reach the limit above. */
-export const APPEND_EVENTS_MAX = 1_048_576;
+const APPEND_EVENTS_MAX = 1_048_576;
 
 /** @throws RpcError and what the store throws, but for a conflict */
 export async function append(store: EventStore, messages: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -7,7 +7,7 @@ import { badRequest, batchFailure, batchTimeout, batchTooLarge } from './rpc-err
 import { BadAppendError, decodeBatchAppend } from './stream-requests.ts';
 import { encodeBatchAppended, encodeBatchFailure } from './stream-responses.ts';
 import type { EventData, EventStore, ExpectedRevision } from '../event-store.ts';
-import type { BatchFailure } from './rpc-errors.ts';
+import type { BatchFailure } from './stream-responses.ts';
 import type { BatchAppendRequest, ProposedEvent } from './stream-requests.ts';
 
 /** An append whose last message does not come is given up after so long, or after its own deadline if that is sooner. */

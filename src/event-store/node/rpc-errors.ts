@@ -13,6 +13,7 @@ import {
 import { MalformedMessageError } from './protobuf.ts';
 import { encodeSingle, encodeStreamDeleted, encodeWrongExpectedVersion } from './stream-responses.ts';
 import type { ExpectedRevision } from '../event-store.ts';
+import type { BatchFailure } from './stream-responses.ts';
 
 /** Ends a call with this status and these trailers. */
 export class RpcError extends Error {
@@ -27,14 +28,6 @@ export class RpcError extends Error {
     this.metadata = new Metadata();
     for (const [key, value] of Object.entries(trailers)) this.metadata.set(key, headerValue(value));
   }
-}
-
-/** One append of a batch that failed: `type` is the detail's message, `detail` its bytes. */
-export interface BatchFailure {
-  readonly code: number;
-  readonly message: string;
-  readonly type: string;
-  readonly detail: Buffer;
 }
 
 /** The modes as the real server numbers them. */

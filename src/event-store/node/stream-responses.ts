@@ -1,7 +1,6 @@
 /** The answers of the Streams service, encoded straight from what the store gives. */
 import { MessageWriter } from './protobuf.ts';
 import type { AppendResult, ExpectedRevision, RecordedEvent } from '../event-store.ts';
-import type { BatchFailure } from './rpc-errors.ts';
 
 /** Tags, lengths, numbers, keys and the id of one event's answer: everything that is not its names and bytes. */
 const EVENT_OVERHEAD_BYTES = 256;
@@ -136,6 +135,14 @@ export function encodeBatchAppended(correlation: Buffer, stream: string, result:
   success(writer, 3, result);
   writer.bytes(1, correlation);
   return writer.finish();
+}
+
+/** One append of a batch that failed: `type` is the detail's message, `detail` its bytes. */
+export interface BatchFailure {
+  readonly code: number;
+  readonly message: string;
+  readonly type: string;
+  readonly detail: Buffer;
 }
 
 export function encodeBatchFailure(correlation: Buffer, stream: string | undefined, failure: BatchFailure): Buffer {

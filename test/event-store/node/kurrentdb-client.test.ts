@@ -6,7 +6,7 @@ import { findKurrentDbClient } from '../../support/external-tools.ts';
 import { startTestNode } from './node-fixture.ts';
 import type { TestNode } from './node-fixture.ts';
 
-const SCRIPT = join(import.meta.dirname, 'kurrentdb_client.py');
+const SCRIPT = join(import.meta.dirname, 'kurrentdb-client.py');
 const TIMEOUT_MS = 60_000;
 const python = findKurrentDbClient();
 
