@@ -24,8 +24,9 @@ const GOSSIP = 'event_store.client.gossip.Gossip';
 const CONCURRENT_STREAMS_MAX = 100_000;
 /** The real server takes messages as large as a record of its log may be. */
 const MESSAGE_BYTES_MAX = 16 * 1_048_576;
-const KEEPALIVE_MS = 30_000;
-const KEEPALIVE_TIMEOUT_MS = 20_000;
+/** A client that was suspended for a minute or two comes back to its calls; what waits for it is bounded. */
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 120_000;
 
 export interface ServiceParts {
   readonly store: EventStore;
