@@ -78,6 +78,14 @@ const FORBIDDEN: readonly IForbiddenRuleType[] = [
     to: { path: '^src/event-store/embedded/' },
   },
   {
+    name: 'the calls to EventStoreDB are seen only by their adapter',
+    from: {
+      path: '^src/',
+      pathNot: ['^src/event-store/eventstoredb/', String.raw`^src/event-store/event-store\.eventstoredb\.ts$`],
+    },
+    to: { path: '^src/event-store/eventstoredb/' },
+  },
+  {
     name: 'only main imports the cli',
     from: { path: '^src/', pathNot: COMPOSITION_ROOT },
     to: { path: COMPOSITION_ROOT },

@@ -26,6 +26,10 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/commands/a.ts': `import '../event-store/embedded/b.ts';`,
     'src/event-store/embedded/b.ts': '',
   },
+  'the calls to EventStoreDB are seen only by their adapter': {
+    'src/commands/a.ts': `import '../event-store/eventstoredb/b.ts';`,
+    'src/event-store/eventstoredb/b.ts': '',
+  },
   'only main imports the cli': { 'src/commands/a.ts': `import '../cli/b.ts';`, 'src/cli/b.ts': '' },
   'src imports only src': { 'src/commands/a.ts': `import '../../test/b.ts';`, 'test/b.ts': '' },
   'web imports no code of src': {

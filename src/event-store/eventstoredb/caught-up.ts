@@ -2,7 +2,8 @@
  * When a subscription has reached the end of the log. Servers from 23.10 on say so, but for a stream that is not there
  * yet; for the others the last event there was when the subscription began is looked up, and waited for.
  */
-import type { Cursor } from './subscriptions.ts';
+/** Where a subscription is: exclusive. */
+export type Cursor = bigint | 'start';
 
 /** `major * 100 + minor`. */
 const SAYS_CAUGHT_UP_FROM = 2_310;
@@ -54,7 +55,7 @@ export class CaughtUp {
   }
 }
 
-export function saysCaughtUp(serverVersion: string): boolean {
+function saysCaughtUp(serverVersion: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(serverVersion) ?? [];
   return major !== undefined && Number(major) * 100 + Number(minor) >= SAYS_CAUGHT_UP_FROM;
 }

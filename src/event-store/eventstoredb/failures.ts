@@ -33,7 +33,7 @@ const CONNECTION_LOST: readonly number[] = [status.UNAVAILABLE, status.CANCELLED
 const TRANSIENT: readonly number[] = [status.ABORTED, status.INTERNAL, status.RESOURCE_EXHAUSTED, status.UNKNOWN];
 const REFUSED: readonly number[] = [status.PERMISSION_DENIED, status.UNAUTHENTICATED];
 
-export function isServiceError(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && 'metadata' in error && error.metadata instanceof Metadata;
 }
 

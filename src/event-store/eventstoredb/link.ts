@@ -10,6 +10,7 @@ import type { SupportedMethods } from '@eventstore/db-client/generated/serverfea
 import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import type { ConnectionSettings, Endpoint } from './connection-string.ts';
+import { TransientError } from './failures.ts';
 import { encodeRead } from './requests.ts';
 
 /** Events of up to 16 MB may stand in a log, written over other protocols. */
@@ -108,31 +109,31 @@ export class Link {
   }
 
   batchAppend(): ClientDuplexStream<Buffer, Buffer> {
-    const { client } = (this.appendLane ??= this.openLane());
     const [metadata, options] = this.callArguments(undefined);
+    const { client } = (this.appendLane ??= this.openLane());
     return this.track(client.makeBidiStreamRequest(StreamsService.batchAppend.path, asIs, asIs, metadata, options));
   }
 
   read(request: Buffer, deadlineMs: number): ClientReadableStream<Buffer> {
-    const { client } = (this.readLane ??= this.openLane());
     const [metadata, options] = this.callArguments(deadlineMs);
+    const { client } = (this.readLane ??= this.openLane());
     return this.track(client.makeServerStreamRequest(StreamsService.read.path, asIs, asIs, request, metadata, options));
   }
 
   subscribe(request: Buffer): ClientReadableStream<Buffer> {
+    const [metadata, options] = this.callArguments(undefined);
     let lane = this.subscriptionLanes.find(({ calls }) => calls < SUBSCRIPTIONS_A_CHANNEL_MAX);
     if (lane === undefined) this.subscriptionLanes.push((lane = this.openLane()));
     const taken = lane;
     taken.calls += 1;
-    const [metadata, options] = this.callArguments(undefined);
     const call = taken.client.makeServerStreamRequest(StreamsService.read.path, asIs, asIs, request, metadata, options);
     call.once('status', () => (taken.calls -= 1));
     return this.track(call);
   }
 
   unary(path: string, request: Buffer, deadlineMs: number): Promise<Buffer> {
-    const { client } = (this.readLane ??= this.openLane());
     const [metadata, options] = this.callArguments(deadlineMs);
+    const { client } = (this.readLane ??= this.openLane());
     return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest(path, asIs, asIs, request, metadata, options, (error, answer) => {
         this.calls.delete(call);
@@ -187,6 +188,8 @@ export class Link {
 
   /** @param deadlineMs undefined: a call that lasts as long as it is wanted */
   private callArguments(deadlineMs: number | undefined): [Metadata, Partial<CallOptions>] {
+    // Who waited for the link may find it closed again; gRPC would throw an error that says nothing of why.
+    if (this.isClosed) throw new TransientError('The connection was lost.', { isConnectionLost: true });
     const metadata = new Metadata();
     metadata.set('connection-name', this.connectionName);
     const { nodePreference, username, password, tls } = this.settings;

@@ -10,7 +10,7 @@ const EVENT_OVERHEAD_BYTES = 128;
 /** A request is cut into messages of about so much; servers take 4 MB a message by default. */
 const MESSAGE_BYTES_MAX = 2_097_152;
 /** The search window of a filtered read or subscription, in events. */
-export const FILTER_WINDOW_EVENTS = 32;
+const FILTER_WINDOW_EVENTS = 32;
 
 const BACKWARDS = 1;
 

@@ -8,7 +8,7 @@
  */
 import type { SubscriptionMessage } from '../event-store.ts';
 import { backoffMs, pause } from './backoff.ts';
-import type { CaughtUp } from './caught-up.ts';
+import type { CaughtUp, Cursor } from './caught-up.ts';
 import type { Connection } from './connection.ts';
 import { callFailure, TransientError, unavailable } from './failures.ts';
 import { Inbox } from './inbox.ts';
@@ -17,9 +17,6 @@ import type { ReadSource } from './requests.ts';
 
 /** Tries in a row that brought nothing and failed for another reason than a lost connection. */
 const FRUITLESS_TRIES_MAX = 20;
-
-/** Where a subscription is: exclusive. */
-export type Cursor = bigint | 'start';
 
 export interface SubscriptionOptions {
   readonly connection: Connection;
