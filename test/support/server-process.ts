@@ -148,8 +148,8 @@ export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): R
   return { ...Object.fromEntries(inherited), ...more };
 }
 
-/** A port of the loopback that nobody listens on now. */
-async function freePort(): Promise<number> {
+/** A port of the loopback that nobody listens on now, and that the kernel lends to nobody. */
+export async function freePort(): Promise<number> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
     const isFree = await new Promise<boolean>(resolve => {
@@ -163,7 +163,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Kills the child when this process is gone: then the pipe closes, and the shell's `read` ends. */
-function watch(child: ChildProcess): ChildProcess {
+export function watch(child: ChildProcess): ChildProcess {
   const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$1" 2>/dev/null', 'watchdog', String(child.pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
@@ -190,7 +190,7 @@ async function untilReady(httpUrl: string, child: ChildProcess, output: () => st
   }
 }
 
-function isOver(child: ChildProcess): boolean {
+export function isOver(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
