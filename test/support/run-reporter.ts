@@ -28,7 +28,17 @@ const PARTS: readonly Part[] = [
     files: /event-store\/|\.embedded\.|\.chaos\.|cli\/|readme\.test|page\.browser/,
     state: () => 'built in',
   },
-  { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
+  {
+    name: 'event log, the EventStoreDB adapter',
+    files: /eventstoredb(-[a-z]+)?\.test|\.eventstoredb\.|reconnects\.chaos/,
+    state: () => 'over gRPC to a node of ours',
+  },
+  {
+    name: 'event log, a real EventStoreDB',
+    // One file runs on both: what ran on the real one is known by the variable alone.
+    files: process.env.EVENTSTORE_URL ? /event-store\/eventstoredb\.test/ : /(?!)/,
+    state: () => (process.env.EVENTSTORE_URL ? 'the one EVENTSTORE_URL names' : 'EVENTSTORE_URL names none'),
+  },
   { name: 'Python websockets', files: /resume\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
   { name: 'kurrentdbclient', files: /kurrentdb-client/, state: () => described(findKurrentDbClient()) },
   { name: 'Schemathesis', files: /schemathesis\.chaos/, state: () => described(findSchemathesis()) },

@@ -225,7 +225,13 @@ export class AppendLane {
     }
   }
 
+  /** Ends itself once there is nothing to look at, so that one append after the other sets no timer each. */
   private giveUpLate(): void {
+    if (this.pending.size === 0) {
+      clearInterval(this.sweep);
+      this.sweep = undefined;
+      return;
+    }
     const now = performance.now();
     for (const pending of this.pending) {
       if (now >= pending.giveUpAtMs) {
@@ -249,10 +255,7 @@ export class AppendLane {
     this.byCorrelation.delete(pending.correlationId);
     this.pendingBytes -= pending.bytes;
     answer();
-    if (this.pending.size > 0) return;
-    clearInterval(this.sweep);
-    this.sweep = undefined;
-    this.onIdle();
+    if (this.pending.size === 0) this.onIdle();
   }
 }
 
