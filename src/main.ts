@@ -1,6 +1,6 @@
 /**
- * The command line: `verbatim serve | token | import | export | erase | apikey | check | scavenge | backup | restore |
- * config`. Exit codes: 0, 1 (a finding), 2 (usage).
+ * The command line: `verbatim serve | node | token | import | export | migrate | erase | apikey | check | scavenge |
+ * backup | restore | config`. Exit codes: 0, 1 (a finding), 2 (usage).
  */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError } from 'commander';
@@ -12,6 +12,7 @@ import type { ApiKeyCommand } from './cli/api-keys.ts';
 import type { EraseCommand } from './cli/erase.ts';
 import type { ExportCommand } from './cli/export.ts';
 import { EXIT_FINDING, EXIT_OK, EXIT_USAGE, failureLines, failureOf } from './cli/failure.ts';
+import { addEventStoreCommands } from './cli/event-store-commands.ts';
 import { addLogCommands } from './cli/log-commands.ts';
 import { addSettingFlags, settingFlags } from './cli/flags.ts';
 import { createToken, ROLES } from './cli/token.ts';
@@ -50,7 +51,9 @@ const SHOWN = {
     'SHUTDOWN_GRACE_MS',
     'JWT_SECRET',
     'ROOT_SECRET',
+    'EVENTSTORE_PORT',
   ],
+  node: ['DATA_DIR', 'EVENTSTORE_HOST', 'LOG_LEVEL', 'SHUTDOWN_GRACE_MS', 'EVENTSTORE_USER', 'EVENTSTORE_PASSWORD'],
   token: ['DATA_DIR', 'JWT_SECRET'],
   import: ['DATA_DIR', 'JWT_SECRET'],
   export: ['DATA_DIR', 'JWT_SECRET'],
@@ -60,6 +63,7 @@ const SHOWN = {
   scavenge: ['DATA_DIR', 'JWT_SECRET'],
   backup: ['DATA_DIR', 'ROOT_SECRET'],
   restore: ['DATA_DIR', 'ROOT_SECRET'],
+  migrate: ['EVENTSTORE_URL'],
   config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
 } as const satisfies Readonly<Record<string, readonly SettingName[]>>;
 
@@ -130,6 +134,7 @@ function createProgram(outcome: Outcome): Command {
         outcome.exitCode = await manageApiKeys(configOf(command), { ...options, action, keyId });
       },
     );
+  addEventStoreCommands(add, { configOf, loadedFor }, outcome);
   addLogCommands(add, configOf, outcome);
   add('config', 'print every setting: value, default, unit and where it came from; secrets masked')
     .option('--markdown', 'print the reference page instead')
@@ -178,8 +183,9 @@ function configOf(command: Command): LoadedConfig {
   return loaded;
 }
 
-function loadedFor(command: Command): LoadedConfig {
-  return loadConfig({ environment: process.env, flags: settingFlags(command.opts()) });
+/** @param more flags that a command has another word for */
+function loadedFor(command: Command, more: Readonly<Record<string, string>> = {}): LoadedConfig {
+  return loadConfig({ environment: process.env, flags: { ...settingFlags(command.opts()), ...more } });
 }
 
 function packageVersion(): string {

@@ -49,7 +49,7 @@ const UNITS: readonly (readonly [RegExp, string])[] = [
 function metricsTable(): string {
   const metrics = createMetrics();
   // To be listed a metric is not read: whatever owns it need not be there.
-  metrics.add(readings(new Proxy({}, { get: () => undefined }) as Measured));
+  metrics.add(readings(new Proxy({}, { get: () => () => undefined }) as Measured));
   const rows = metrics
     .list()
     .map(({ name, kind, labels, help }) => [

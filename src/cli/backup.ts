@@ -12,6 +12,7 @@ import { readSecret } from '../data-folder/secrets.ts';
 import type { BackupResult } from '../event-store/log-upkeep.ts';
 import { createLogger } from '../telemetry/logger.pino.ts';
 import { findServer, openFolder } from './data-folder-access.ts';
+import { expectEmbeddedLog, expectLogInFolder } from './embedded-log.ts';
 import { openEngine } from './engine.ts';
 import { CliFailure, EXIT_OK } from './failure.ts';
 import { reportProgress } from './upkeep-progress.ts';
@@ -51,6 +52,7 @@ async function inFolder(
   target: string,
   { onProgress }: ProgressReport,
 ): Promise<BackupResult> {
+  expectEmbeddedLog(config);
   const engine = await openFolder(config, 'backup');
   try {
     return await engine.upkeep.backup(target, { onProgress });
@@ -78,6 +80,7 @@ async function overHttp(
 }
 
 export async function restoreFolder({ config }: Pick<LoadedConfig, 'config'>, backup: string): Promise<number> {
+  expectLogInFolder(config);
   const report = reportProgress('restore');
   const { onProgress } = report;
   try {

@@ -1,5 +1,4 @@
 /** `verbatim check`: reads a log from end to end, changes nothing, and names the first fault. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoadedConfig } from '../config/config.ts';
 import type { Config } from '../config/settings.ts';
@@ -12,6 +11,7 @@ import { createSealedCodec } from '../keyring/codec.sealed.ts';
 import { KeyCache } from '../keyring/key-cache.ts';
 import { openEmbeddedKeyring } from '../keyring/keyring.embedded.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
+import { expectEmbeddedLog } from './embedded-log.ts';
 import { CliFailure, EXIT_OK } from './failure.ts';
 import { reportProgress } from './upkeep-progress.ts';
 
@@ -22,8 +22,7 @@ export async function checkLog(
   { sealed }: { readonly sealed: boolean },
 ): Promise<number> {
   const directory = join(config.DATA_DIR, 'log');
-  if (!existsSync(join(directory, 'segments')))
-    throw new CliFailure('no-log', `${config.DATA_DIR} holds no log: name its folder with DATA_DIR or --data-dir.`);
+  expectEmbeddedLog(config);
   const inUse = (await readLockOwner(config.DATA_DIR)) !== undefined;
   if (inUse && sealed)
     throw new CliFailure(

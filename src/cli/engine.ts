@@ -20,7 +20,6 @@ import { backUp } from '../data-folder/backup.ts';
 import { lockFolder } from '../data-folder/lock.ts';
 import type { FolderLock } from '../data-folder/lock.ts';
 import { isOperatorProof } from '../data-folder/operator-proof.ts';
-import { isBeingRestored } from '../data-folder/restore.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { ConversationCommand } from '../domain/conversation/commands.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
@@ -28,8 +27,8 @@ import type { ConversationState } from '../domain/conversation/state.ts';
 import type { TenantCommand } from '../domain/tenant/commands.ts';
 import type { TenantEvent } from '../domain/tenant/events.ts';
 import type { TenantState } from '../domain/tenant/state.ts';
+import { RequestError } from '../errors.ts';
 import type { EventStore } from '../event-store/event-store.ts';
-import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog, isIdentified, renewLog } from '../event-store/log-identity.ts';
 import type { LogStats, LogUpkeep } from '../event-store/log-upkeep.ts';
@@ -42,13 +41,15 @@ import type { Keyring, SubjectId } from '../keyring/keyring.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import type { EventSerializer } from '../schemas/event-serializer.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { CliFailure } from './failure.ts';
+import { expectRestored } from './embedded-log.ts';
+import { openEventStore } from './event-store.ts';
+import type { OpenedEventStore, StoreWaiting } from './event-store.ts';
 import { openRootSecret } from './secrets.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
-/** Reading so much of the log at the start takes no time that anyone would ask about. */
-const QUIET_BYTES_MAX = 16_777_216;
+/** A command of the command line waits so long for an EventStoreDB that is away. */
+const STORE_WAIT_MS = 15_000;
 
 export interface Engine {
   readonly store: EventStore;
@@ -59,8 +60,9 @@ export interface Engine {
   readonly runImport: RunImport;
   readonly exportConversations: ExportConversations;
   readonly eraseSubject: Erasure['eraseSubject'];
-  readonly logStats: () => LogStats;
-  /** Work on the log's own files while it is in use. */
+  /** Of the log's own files; undefined where they are not in the data folder. */
+  readonly logStats: (() => LogStats) | undefined;
+  /** Work on the log's own files while it is in use; refused where they are not in the data folder. */
   readonly upkeep: LogUpkeep;
   /** Whether a proof comes from somebody who can read the root secret (data-folder/operator-proof.ts). */
   readonly isOperator: (proof: string, what: string) => boolean;
@@ -69,6 +71,8 @@ export interface Engine {
   /** The log was begun by this opening of the folder. */
   readonly isNewLog: boolean;
   readonly lock: FolderLock;
+  /** Why the log takes no events now; undefined while it does. */
+  readonly trouble: OpenedEventStore['trouble'];
   /** Finishes what was accepted, then lets the folder go. */
   close(): Promise<void>;
 }
@@ -84,16 +88,14 @@ export interface EngineOptions {
   readonly observeStore?: (store: EventStore) => EventStore;
   /** The id that the log of a restored folder gets; without it a folder whose restore has not ended is refused. */
   readonly restoredAs?: string;
+  /** Default: a store that is away is waited for as long as a command of the command line may take to say so. */
+  readonly waiting?: StoreWaiting;
 }
 
 /** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { config, logger, command, onLost, observeStore, restoredAs } = options;
-  if (restoredAs === undefined && isBeingRestored(config.DATA_DIR))
-    throw new CliFailure(
-      'restore-not-ended',
-      `A backup is being restored into ${config.DATA_DIR}, or was and did not end: run \`verbatim restore\` again.`,
-    );
+  const { config, logger, command, onLost, observeStore, restoredAs, waiting = { waitMs: STORE_WAIT_MS } } = options;
+  if (restoredAs === undefined) expectRestored(config.DATA_DIR);
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(config.DATA_DIR, {
     command,
@@ -106,42 +108,29 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       });
     },
   });
-  let store: EmbeddedEventStore | undefined;
+  let store: EventStore | undefined;
   let keyring: CopiedKeyring | undefined;
   try {
     const rootSecret = await openRootSecret(config);
-    store = await openEmbeddedEventStore({
-      directory: join(config.DATA_DIR, 'log'),
-      segmentBytes: config.SEGMENT_BYTES,
-      tailBytesMax: config.LOG_TAIL_BYTES_MAX,
-      queueBytesMax: config.APPEND_QUEUE_BYTES_MAX,
-      streamsCachedMax: config.STREAMS_CACHED_MAX,
-      recentIdsMax: config.RECENT_IDS_MAX,
-      indexFlushMs: config.INDEX_FLUSH_MS,
-      indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
-      onProgress: progress => {
-        logger[progress.total > QUIET_BYTES_MAX ? 'info' : 'debug']('rebuilding the index of the log', { ...progress });
-      },
-      onError: error => {
-        logger.error('trouble in the event store; it goes on', { error });
-      },
-    });
+    const opened = await openEventStore(config, logger, waiting);
+    const { embedded, trouble } = opened;
+    ({ store } = opened);
     const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);
     keyring = await openEmbeddedKeyring({ directory: join(config.DATA_DIR, 'keyring'), mayBegin: !begun });
     if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
-    const embedded = store;
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);
     const engine = compose(config, observeStore?.(store) ?? store, rootSecret, {
       log,
       lock,
       keyring: new KeyCache(keyring, { keysMax: config.KEYS_CACHED_MAX }),
-      upkeep: createUpkeep(config, store, keyring, log),
-      logStats: () => embedded.stats(),
+      upkeep: embedded === undefined ? NO_UPKEEP : createUpkeep(config, embedded, keyring, log),
+      logStats: embedded && (() => embedded.stats()),
       logger,
       isNewLog: !begun,
+      trouble,
     });
     const finished = await engine.finishErasures();
     if (finished > 0) logger.warn('erasures that were cut off are finished', { subjects: finished });
@@ -152,6 +141,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await lock.release();
     throw error;
   }
+}
+
+/** An EventStoreDB has tools of its own for what is its own. */
+const NO_UPKEEP: LogUpkeep = { scavenge: refuseUpkeep, backup: refuseUpkeep };
+
+function refuseUpkeep(): Promise<never> {
+  return Promise.reject(
+    new RequestError('not-found', 'The log of this server is on an EventStoreDB, not in its data folder.'),
+  );
 }
 
 function createUpkeep(config: Config, store: EmbeddedEventStore, keyring: CopiedKeyring, log: string): LogUpkeep {
@@ -178,12 +176,14 @@ function compose(
     logStats,
     logger,
     isNewLog,
+    trouble,
   }: {
+    readonly trouble: OpenedEventStore['trouble'];
     readonly log: string;
     readonly lock: FolderLock;
     readonly keyring: Keyring;
     readonly upkeep: LogUpkeep;
-    readonly logStats: () => LogStats;
+    readonly logStats: Engine['logStats'];
     readonly isNewLog: boolean;
     readonly logger: Logger;
   },
@@ -213,7 +213,7 @@ function compose(
   });
   const erasure = createErasure({ tenants, keyring });
   return {
-    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, logStats, isNewLog },
+    ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, logStats, isNewLog, trouble },
     isOperator: (proof, what) => isOperatorProof(rootSecret, proof, what, systemClock.now()),
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),

@@ -8,6 +8,7 @@ import { BadSecretFileError } from '../data-folder/secrets.ts';
 import { Rejection } from '../domain/decider.ts';
 import { CorruptLogError } from '../event-store/errors.ts';
 import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
+import { MigrationRefusedError } from '../event-store/migration/comparison.ts';
 import { KeyringDamagedError, KeyringMissingError } from '../keyring/keyring-files.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
 import { UnsupportedNodeError } from '../gateway/sockets.ts';
@@ -40,6 +41,7 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [BackupTargetError, 'backup-target'],
   [DamagedBackupError, 'damaged-backup'],
   [RestoreTargetError, 'restore-target'],
+  [MigrationRefusedError, 'migration-refused'],
   [UnavailableError, 'unavailable'],
   [UnsupportedNodeError, 'unsupported-node'],
 ];

@@ -40,12 +40,15 @@ export interface Measured {
   readonly commands: () => CommandHandlerStats;
   readonly gateway: () => GatewayStats;
   readonly requestsRefused: () => number;
-  readonly log: () => LogStats;
+  /** Why the log takes no events. */
+  readonly trouble: () => string | undefined;
+  /** Undefined where its files are not in the data folder: then there are no metrics of them. */
+  readonly log: (() => LogStats) | undefined;
   readonly strangersRefused: () => number;
 }
 
 export function readings(measured: Measured): readonly Reading[] {
-  const { commands, gateway, requestsRefused, strangersRefused, log } = measured;
+  const { commands, gateway, requestsRefused, strangersRefused, trouble, log } = measured;
   const gauge = (name: string, help: string, read: () => number): Reading => ({
     ...{ name: `verbatim_${name}`, help, read, kind: 'gauge' },
   });
@@ -79,11 +82,15 @@ export function readings(measured: Measured): readonly Reading[] {
     counter('resets', 'Cursors that the log could not serve.', () => gateway().resets),
     counter('bad_frames', 'Frames that were no frames.', () => gateway().badFrames),
     counter('frames_fanned_out', 'Frames of live events handed to sockets.', () => gateway().fannedOut),
-    gauge('log_writable', '1 while the log takes events.', () => Number(log().takesAppends)),
-    gauge('log_index_pending', 'Events of the log that its index lacks.', () => log().indexPending),
-    gauge('log_scavenging', '1 while sealed segments are scavenged.', () => Number(log().scavenging)),
-    counter('log_scavenged_events', 'Events dropped by scavenging since the start.', () => log().scavengedEvents),
-    counter('log_scavenged_bytes', 'Bytes given back to the disk by it.', () => log().scavengedBytes),
+    gauge('log_writable', '1 while the log takes events.', () => Number(trouble() === undefined)),
+    ...(log === undefined
+      ? []
+      : [
+          gauge('log_index_pending', 'Events of the log that its index lacks.', () => log().indexPending),
+          gauge('log_scavenging', '1 while sealed segments are scavenged.', () => Number(log().scavenging)),
+          counter('log_scavenged_events', 'Events dropped by scavenging since the start.', () => log().scavengedEvents),
+          counter('log_scavenged_bytes', 'Bytes given back to the disk by it.', () => log().scavengedBytes),
+        ]),
     counter('http_requests_refused', 'HTTP requests over the limits of a user, key or tenant.', requestsRefused),
     counter(
       'strangers_refused',

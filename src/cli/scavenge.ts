@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { LoadedConfig } from '../config/config.ts';
 import type { ScavengeResult } from '../event-store/log-upkeep.ts';
 import { findServer, openFolder, serviceToken } from './data-folder-access.ts';
+import { expectEmbeddedLog } from './embedded-log.ts';
 import { EXIT_OK } from './failure.ts';
 import { reportProgress } from './upkeep-progress.ts';
 import type { ProgressReport } from './upkeep-progress.ts';
@@ -40,6 +41,7 @@ export async function scavengeLog(
 }
 
 async function inFolder(config: LoadedConfig['config'], { onProgress }: ProgressReport): Promise<ScavengeResult> {
+  expectEmbeddedLog(config);
   const engine = await openFolder(config, 'scavenge');
   try {
     return await engine.upkeep.scavenge({ onProgress });

@@ -18,14 +18,18 @@ import { PAGE_TENANT } from '../http/page-tokens.ts';
 import type { PageTokens } from '../http/page-tokens.ts';
 import { createHttpServer } from '../http/server.ts';
 import type { HttpLimits, HttpServer } from '../http/server.ts';
+import { startWaitingServer } from '../http/waiting.ts';
+import type { WaitingServer } from '../http/waiting.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { openCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { openEngine, systemClock } from './engine.ts';
-import type { Engine } from './engine.ts';
-import { CliFailure } from './failure.ts';
+import type { Engine, EngineOptions } from './engine.ts';
+import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
+import { connectionString, listenNode } from './node.ts';
+import type { RunningNode } from '../event-store/node/node.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
 import { chooseSockets } from './sockets.ts';
@@ -33,7 +37,6 @@ import { chooseSockets } from './sockets.ts';
 /** Of the checkout or the installed package: `dist` and `src` lie equally deep in it. */
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SAMPLE_FILE = join(PACKAGE_ROOT, 'examples', 'ubuntu-support-sample.ndjson');
-const NOT_WRITABLE = 'The log cannot be written: commands are refused, readers are served.';
 /** Kept of the grace for the store, after the edges have had theirs. */
 const STORE_CLOSE_MS = 1_000;
 
@@ -41,6 +44,8 @@ export interface RunningServer {
   readonly httpUrl: string;
   readonly gatewayUrl: string;
   readonly log: string;
+  /** Where the log is served in EventStoreDB's protocol, if it is. */
+  readonly eventStoreUrl: string | undefined;
   /** Made by the data folder itself: loopback only, and the page has tokens. */
   readonly selfMadeSecret: boolean;
   /** Nothing acknowledged is lost, whether or not it ends within `graceMs`. */
@@ -60,10 +65,11 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   const sockets = await chooseSockets(config);
   const metrics = createMetrics();
   const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
-  const engine = await openEngine({ config, logger, onLost, observeStore, command: 'serve' });
+  const engine = await openEngineInTime({ config, logger, onLost, observeStore, command: 'serve' });
   let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
   let http: HttpServer | undefined;
+  let node: RunningNode | undefined;
   try {
     credentials = await openCredentials(config, engine, logger);
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
@@ -94,18 +100,20 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       isOperator: engine.isOperator,
       rooms: new RoomLog(store, serializer, limits),
       metrics: { read: metrics.read, token: config.METRICS_TOKEN },
-      ready: () => state.ready && (engine.logStats().takesAppends || NOT_WRITABLE),
+      notReady: () => (state.ready ? engine.trouble() : 'Starting or stopping.'),
       allowedOrigins: config.ALLOWED_ORIGINS,
       limits: httpLimits(config),
       pageDirectory: builtPage(logger),
       pageTokens: selfMadeSecret ? pageTokens(selfMadeSecret, engine) : undefined,
     });
-    const edges = { gateway, http, credentials };
+    if (config.EVENTSTORE_PORT !== undefined) node = await listenNode(config, config.EVENTSTORE_PORT, store, logger);
+    const edges = { gateway, http, credentials, node };
     metrics.add(
       readings({
         commands: () => engine.commands.stats(),
         gateway: () => edges.gateway.stats(),
         requestsRefused: () => edges.http.stats().requestsRefused,
+        trouble: engine.trouble,
         log: engine.logStats,
         strangersRefused: () => strangers.stats().refused,
       }),
@@ -117,12 +125,14 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     state.ready = true;
     return {
       ...{ httpUrl, log, gatewayUrl: gatewayUrl(dialled), selfMadeSecret: selfMadeSecret !== undefined },
+      eventStoreUrl: node && connectionString(config, node.port),
       close: async graceMs => {
         state.ready = false;
         await closeAll(edges, engine, graceMs);
       },
     };
   } catch (error) {
+    await node?.close(0);
     await http?.close(0);
     await gateway?.close();
     await credentials?.close();
@@ -131,8 +141,31 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   }
 }
 
+/**
+ * Waits for a log that is away for as long as it takes: until then the HTTP port says that the process is alive, and why
+ * it is not ready.
+ */
+async function openEngineInTime(options: EngineOptions): Promise<Engine> {
+  const { config, logger } = options;
+  const isSecretConfigured = config.JWT_SECRET !== undefined || config.JWKS_URL !== undefined;
+  const host = config.HOST ?? (isSecretConfigured ? '0.0.0.0' : '127.0.0.1');
+  let waiting: Promise<WaitingServer | undefined> | undefined;
+  const onWaiting = (trouble: () => string | undefined): void => {
+    const reason = (): string => trouble() ?? 'Starting or stopping.';
+    waiting ??= startWaitingServer({ host, port: config.HTTP_PORT }, reason).catch((error: unknown) => {
+      logger.warn('the HTTP port cannot be listened on yet', { error });
+      return undefined;
+    });
+  };
+  try {
+    return await openEngine({ ...options, waiting: { waitMs: Infinity, onWaiting } });
+  } finally {
+    await (await waiting)?.close();
+  }
+}
+
 async function closeAll(
-  edges: { gateway: Gateway; http: HttpServer; credentials: Credentials },
+  edges: { gateway: Gateway; http: HttpServer; credentials: Credentials; node: RunningNode | undefined },
   engine: Engine,
   graceMs: number,
 ): Promise<void> {
@@ -140,6 +173,7 @@ async function closeAll(
   const ended = await Promise.allSettled([
     edges.http.close(edgesMs),
     edges.gateway.drain(edgesMs).then(() => edges.gateway.close()),
+    edges.node?.close(edgesMs),
   ]);
   await edges.credentials.close();
   await engine.close();
@@ -239,7 +273,7 @@ async function listenGateway(options: GatewayOptions): Promise<Gateway> {
   } catch (error) {
     if (!(error instanceof PortTakenError)) throw error;
     const { host, port } = options;
-    throw portFailure(await whyNotListen(host, port), 'GATEWAY_PORT', host, port);
+    throw listeningFailure(await whyNotListen(host, port), { port: 'GATEWAY_PORT', host: 'HOST' }, host, port);
   }
 }
 
@@ -247,27 +281,6 @@ async function listenHttp(http: HttpServer, host: string, port: number): Promise
   try {
     return await http.listen({ host, port });
   } catch (error) {
-    throw portFailure(error, 'HTTP_PORT', host, port);
+    throw listeningFailure(error, { port: 'HTTP_PORT', host: 'HOST' }, host, port);
   }
-}
-
-function portFailure(error: unknown, setting: 'HTTP_PORT' | 'GATEWAY_PORT', host: string, port: number): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const flag = `--${setting.toLowerCase().replace('_', '-')}`;
-  if (code === 'EADDRINUSE')
-    return new CliFailure(
-      'port-in-use',
-      `${setting} ${port} is in use on ${host}: choose another with ${setting} or ${flag}, or 0 for any free one.`,
-    );
-  if (code === 'EACCES')
-    return new CliFailure(
-      'port-not-allowed',
-      `${setting} ${port} may not be used by this user: choose one above 1023 with ${setting} or ${flag}.`,
-    );
-  if (code === 'EADDRNOTAVAIL')
-    return new CliFailure(
-      'bad-host',
-      `HOST ${host} is no address of this machine: set HOST to one that is, for example HOST=127.0.0.1.`,
-    );
-  return error;
 }

@@ -109,7 +109,7 @@ function describeBad(name: SettingName, setting: Setting<unknown>, value: string
   const where = { flag: ` (${flagOf(name)})`, environment: '', file: ` (from ${name}_FILE)`, default: '' }[source];
   const said = setting.secret
     ? `of ${value.length} characters is too short`
-    : `is ${JSON.stringify(value.slice(0, 200))}`;
+    : `is ${JSON.stringify((setting.masked?.(value) ?? value).slice(0, 200))}`;
   const example = setting.secret ? `for example ${setting.example}` : `for example ${name}=${setting.example}`;
   return `${name}${where} ${said}: expected ${setting.shape}, ${example}.`;
 }
@@ -137,6 +137,24 @@ function contradictions(config: Config): Contradiction[] {
   const { HTTP_PORT: port, HOST: host } = config;
   if (port !== 0 && port === config.GATEWAY_PORT)
     find(`HTTP_PORT and GATEWAY_PORT are both ${port}: each needs a port of its own.`, 'HTTP_PORT', 'GATEWAY_PORT');
+  const { EVENTSTORE_HOST: nodeHost, EVENTSTORE_PASSWORD: password } = config;
+  if (nodeHost !== undefined && !isLoopback(nodeHost) && password === undefined)
+    find(
+      `EVENTSTORE_HOST is ${nodeHost}: without EVENTSTORE_PASSWORD only a loopback address is allowed, for example EVENTSTORE_HOST=127.0.0.1.`,
+      'EVENTSTORE_HOST',
+    );
+  if (config.EVENTSTORE_URL !== undefined && config.EVENTSTORE_PORT !== undefined)
+    find(
+      'EVENTSTORE_URL and EVENTSTORE_PORT are both set: only a log in the data folder can be served.',
+      'EVENTSTORE_URL',
+      'EVENTSTORE_PORT',
+    );
+  if ((config.EVENTSTORE_TLS_CERTIFICATE === undefined) !== (config.EVENTSTORE_TLS_KEY === undefined))
+    find(
+      'EVENTSTORE_TLS_CERTIFICATE and EVENTSTORE_TLS_KEY go together: set both, or neither.',
+      'EVENTSTORE_TLS_CERTIFICATE',
+      'EVENTSTORE_TLS_KEY',
+    );
   if (config.JWT_SECRET !== undefined && config.JWKS_URL !== undefined)
     find('JWT_SECRET and JWKS_URL are both set: keep one of them.', 'JWT_SECRET', 'JWKS_URL');
   if (config.JWT_SECRET === undefined && config.JWKS_URL === undefined && host !== undefined && !isLoopback(host))

@@ -38,13 +38,18 @@ export function listConfig(loaded: LoadedConfig): string {
     const setting = settingOf(name);
     rows.push([
       name,
-      setting.secret && loaded.config[name] !== undefined ? MASK : show(loaded.config[name]),
+      shownValue(setting, loaded.config[name]),
       show(SETTINGS[name].fallback),
       setting.unit || '-',
       describeSource(setting, loaded, name),
     ]);
   }
   return alignColumns(rows);
+}
+
+function shownValue(setting: Setting<unknown>, value: Config[SettingName]): string {
+  if (setting.secret && value !== undefined) return MASK;
+  return setting.masked !== undefined && typeof value === 'string' ? setting.masked(value) : show(value);
 }
 
 /** What stands in for a value that is not set is said last, where long words push nothing aside. */

@@ -11,7 +11,17 @@ export interface About {
   readonly example: string;
 }
 
-export const SETTING_GROUPS = ['Server', 'Access', 'Storage', 'Commands', 'Gateway', 'HTTP', 'Import'] as const;
+export const SETTING_GROUPS = [
+  'Server',
+  'Access',
+  'Storage',
+  'EventStoreDB',
+  'Commands',
+  'Gateway',
+  'HTTP',
+  'Import',
+  'EventStoreDB node',
+] as const;
 export type SettingGroup = (typeof SETTING_GROUPS)[number];
 
 export interface Setting<T> extends About {
@@ -25,6 +35,8 @@ export interface Setting<T> extends About {
   /** Completes "expected …". */
   readonly shape: string;
   readonly secret: boolean;
+  /** Of a text that may hold a password: as it may be shown. */
+  readonly masked?: (text: string) => string;
 }
 
 export function integer(
@@ -41,6 +53,13 @@ export function integer(
     shape: `a whole number from ${min} to ${max}`,
     secret: false,
   };
+}
+
+export function optionalInteger(
+  about: About & { readonly absent: string; readonly unit: string; readonly min: number; readonly max: number },
+): Setting<number | undefined> {
+  const { schema, shape } = integer({ ...about, fallback: about.min });
+  return { ...about, schema, shape, fallback: undefined, secret: false };
 }
 
 export function text(about: About & { readonly fallback: string; readonly shape: string }): Setting<string> {
@@ -84,6 +103,29 @@ export function optionalUrl(
     shape: `a URL beginning with ${about.protocols.map(protocol => `${protocol}//`).join(' or ')}`,
     secret: false,
   };
+}
+
+/** A server with its credentials; the password is never shown. */
+export function connectionString(
+  about: About & { readonly absent: string; readonly protocols: readonly string[] },
+): Setting<string | undefined> {
+  const begins = about.protocols.map(protocol => `${protocol}://`);
+  return {
+    ...about,
+    schema: z
+      .string()
+      .refine(value => begins.some(begin => value.startsWith(begin) && /^[^/?\s]+/.test(value.slice(begin.length)))),
+    fallback: undefined,
+    unit: '',
+    shape: `a connection string beginning with ${begins.join(' or ')}`,
+    secret: false,
+    masked: maskPassword,
+  };
+}
+
+/** What stands before the last `@` may be a password, wherever in it a colon or a slash is. */
+function maskPassword(value: string): string {
+  return value.replace(/^([a-z+]*:?\/*[^:@/]*)(?::.*)?@/i, '$1:********@');
 }
 
 /** Comma-separated origins, each `scheme://host[:port]`. */

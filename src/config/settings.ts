@@ -7,7 +7,9 @@ import { isIP } from 'node:net';
 import { isKeySetUrl } from '../auth/key-sets.ts';
 import { TOKEN_SECRET_BYTES_MIN } from '../auth/tokens.ts';
 import { COMMAND_LIMITS } from '../commands/command-handler.ts';
+import { EVENT_STORE_SETTINGS } from './event-store-settings.ts';
 import { GATEWAY_SETTINGS } from './gateway-settings.ts';
+import { NODE_SETTINGS } from './node-settings.ts';
 import { choice, integer, networks, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
 import type { About, Setting } from './setting.ts';
 
@@ -183,7 +185,7 @@ export const SETTINGS = {
     32 * MIB,
     'bytes',
     [2 * MIB, 1_024 * MIB],
-    'Appends that wait for the disk; more are refused as `unavailable`.',
+    'Appends that wait for the disk, or for EventStoreDB; more are refused as `unavailable`.',
   ),
   STREAMS_CACHED_MAX: bound('Storage', 100_000, 'streams', [100, 10_000_000], 'Streams whose head is kept in memory.'),
   RECENT_IDS_MAX: bound(
@@ -311,13 +313,16 @@ export const SETTINGS = {
     [1, 10_000],
     'Lines of one import that are read and not yet answered.',
   ),
+
+  ...EVENT_STORE_SETTINGS,
+  ...NODE_SETTINGS,
 } as const satisfies Record<string, Setting<never> | Setting<unknown>>;
 
 export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 /** Planned, and not built: setting one stops the start rather than being ignored. */
-export const NOT_SUPPORTED_YET: readonly string[] = ['EVENTSTORE_URL', 'MONGODB_URL', 'REDIS_URL', 'ROLES'];
+export const NOT_SUPPORTED_YET: readonly string[] = ['MONGODB_URL', 'REDIS_URL', 'ROLES'];
 
 export type Config = {
   readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer Value> ? Value : never;

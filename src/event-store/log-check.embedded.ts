@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lmdbFileIsWhole } from '../data-folder/lmdb-file.ts';
-import { APPEND_BYTES_MAX } from './embedded/appender.ts';
+import { APPEND_BYTES_MAX } from './requests.ts';
 import { IndexCheck } from './embedded/index-check.ts';
 import { LogIndex } from './embedded/log-index.ts';
 import { LogReader } from './embedded/log-reader.ts';

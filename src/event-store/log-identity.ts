@@ -10,7 +10,7 @@ import type { LogIdentified } from '../schemas/log-events.ts';
 import { StreamNotFoundError, WrongExpectedRevisionError } from './errors.ts';
 import type { EventData, EventStore, RecordedEvent } from './event-store.ts';
 
-const LOG_IDENTITY_STREAM = streamName('verbatimLog', 'system', 'id');
+export const LOG_IDENTITY_STREAM = streamName('verbatimLog', 'system', 'id');
 const TYPE = 'LogIdentified';
 
 /** The log was begun by another codec: its fields are sealed otherwise than this product would seal them. */

@@ -66,8 +66,8 @@ export interface HttpServerOptions {
   /** Counts requests without valid credentials, by address. Default: nobody does. */
   readonly strangers?: Pick<Strangers, 'admit'>;
   readonly logger: Logger;
-  /** False while starting or stopping; a text says what else it cannot do now. */
-  readonly ready: () => boolean | string;
+  /** Why no work is taken now; undefined while it is. */
+  readonly notReady: () => string | undefined;
   /** Folder of the built page; undefined: there is none. */
   readonly pageDirectory: string | undefined;
   /** Where a page asked for under this host name finds the gateway, as `ws://host:port/v1/socket`. */
@@ -174,7 +174,7 @@ function addRoutes(
   addImportRoute(app, { ...secured, closing });
   addExportRoute(app, { ...secured, closing });
   addLogRoutes(app, { ...secured, closing });
-  addHealthRoutes(app, options.ready);
+  addHealthRoutes(app, options.notReady);
   addMetricsRoute(app, options.metrics);
   if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);
 }

@@ -7,6 +7,9 @@ import type { IFlattenedRuleSet, IForbiddenRuleType } from 'dependency-cruiser';
 
 /** Package -> the places of src and web that may import it. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  '@eventstore/db-client': String.raw`^src/event-store/(node/|eventstoredb/|event-store\.eventstoredb\.ts$)`,
+  '@grpc/grpc-js': String.raw`^src/event-store/(node/|eventstoredb/|event-store\.eventstoredb\.ts$)`,
+  'google-protobuf': '^src/event-store/(node|eventstoredb)/',
   lmdb: String.raw`^src/event-store/embedded/|\.embedded\.ts$`,
   'uWebSockets.js': String.raw`\.uwebsockets\.ts$`,
   ws: String.raw`/sockets\.ws\.ts$`,
@@ -73,6 +76,14 @@ const FORBIDDEN: readonly IForbiddenRuleType[] = [
       pathNot: ['^src/event-store/embedded/', String.raw`^src/event-store/[a-z-]+\.embedded\.ts$`],
     },
     to: { path: '^src/event-store/embedded/' },
+  },
+  {
+    name: 'the calls to EventStoreDB are seen only by their adapter',
+    from: {
+      path: '^src/',
+      pathNot: ['^src/event-store/eventstoredb/', String.raw`^src/event-store/event-store\.eventstoredb\.ts$`],
+    },
+    to: { path: '^src/event-store/eventstoredb/' },
   },
   {
     name: 'only main imports the cli',

@@ -26,6 +26,10 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/commands/a.ts': `import '../event-store/embedded/b.ts';`,
     'src/event-store/embedded/b.ts': '',
   },
+  'the calls to EventStoreDB are seen only by their adapter': {
+    'src/commands/a.ts': `import '../event-store/eventstoredb/b.ts';`,
+    'src/event-store/eventstoredb/b.ts': '',
+  },
   'only main imports the cli': { 'src/commands/a.ts': `import '../cli/b.ts';`, 'src/cli/b.ts': '' },
   'src imports only src': { 'src/commands/a.ts': `import '../../test/b.ts';`, 'test/b.ts': '' },
   'web imports no code of src': {
@@ -36,6 +40,9 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'every import resolves': { 'src/a.ts': `import './missing.ts';` },
   'no dead modules': { 'src/main.ts': '', 'src/dead.ts': '' },
   'every package has a row': { 'src/http/a.ts': `import 'left-pad';` },
+  'package @eventstore/db-client only in its place': { 'src/gateway/a.ts': `import '@eventstore/db-client';` },
+  'package @grpc/grpc-js only in its place': { 'src/cli/a.ts': `import type { Client } from '@grpc/grpc-js';` },
+  'package google-protobuf only in its place': { 'src/http/a.ts': `import 'google-protobuf';` },
   'package lmdb only in its place': { 'src/gateway/a.ts': `import 'lmdb';` },
   'package uWebSockets.js only in its place': { 'src/gateway/a.ts': `await import('uWebSockets.js');` },
   'package ws only in its place': { 'src/gateway/a.ts': `import 'ws';` },

@@ -13,12 +13,8 @@ import { createTenantKeys } from '../../src/commands/derived-ids.ts';
 import { RequestError, UnavailableError } from '../../src/errors.ts';
 import type { EventStore, RecordedEvent } from '../../src/event-store/event-store.ts';
 import { plainCodec } from '../support/plain-codec.ts';
+import type { OpenedStore } from '../support/store-configurations.ts';
 import { createConversationSerializer } from '../../src/schemas/aggregate-serializers.ts';
-
-export interface OpenedStore {
-  readonly store: EventStore;
-  close(): Promise<void>;
-}
 
 export const serializer = createConversationSerializer({ codec: plainCodec });
 export const keys = createTenantKeys({ rootSecret: new Uint8Array(32).fill(7) });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { METADATA_TYPE, metadataStream } from '../../src/event-store/embedded/stream-limits.ts';
+import { METADATA_TYPE, metadataStream } from '../../src/event-store/metadata.ts';
 import { newEvent } from './events.ts';
 import { openLog } from './log-folder.ts';
 

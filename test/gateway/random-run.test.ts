@@ -2,16 +2,16 @@
  * GW-3 under everything at once: many clients in both views, cut, stalled, drained a frame at a time, resumed from
  * their cursors, while commands land and the feed breaks. One seed a run; a failing one is printed by fast-check.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { UnavailableError } from '../../src/errors.ts';
-import { openEmbeddedEventStore } from '../../src/event-store/event-store.embedded.ts';
 import type { EventStore, SubscriptionMessage } from '../../src/event-store/event-store.ts';
 import { createGatewayFixture, type GatewayFixture } from '../support/gateway-fixture.ts';
 import { turns } from '../support/fake-time.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 import type { SocketPair } from '../support/socket-pair.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { openEmbedded, openOnNode } from '../support/store-configurations.ts';
 
 const CONVERSATIONS = ['a', 'b'] as const;
 const CLIENTS = 6;
@@ -33,6 +33,10 @@ const LIMITS = {
 interface Engine {
   readonly store: EventStore;
   break(): void;
+  /** Resolves once everything that was broken is whole again. */
+  mended?(): Promise<void>;
+  /** Lets it work, where turns of this process's event loop are not what it needs. */
+  pause?(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -49,6 +53,23 @@ function breakable(store: EventStore, close: () => Promise<void>): Engine {
     }
   };
   return { store, close, break: () => (broken = true) };
+}
+
+/** What breaks is the node: killed with -9, and started again. */
+async function killable(): Promise<Engine> {
+  const { store, node, close } = await openOnNode();
+  let mended = Promise.resolve();
+  return {
+    ...{ store, close },
+    break: () => {
+      mended = mended.then(async () => {
+        await node.kill9();
+        await node.start();
+      });
+    },
+    mended: () => mended,
+    pause: () => delay(2),
+  };
 }
 
 interface Expected {
@@ -199,8 +220,9 @@ async function play(engine: Engine, steps: readonly Step[]): Promise<void> {
         clients[taken.client]?.[taken.kind]();
     }
   }
+  await engine.mended?.();
   await Promise.all(written);
-  await settle(fixture, clients);
+  await settle(fixture, clients, engine.pause ?? (() => turns(1)));
   const expected = await whatTheLogSays(store);
   for (const { role, seen } of clients)
     for (const [room, events] of seen)
@@ -212,7 +234,11 @@ async function play(engine: Engine, steps: readonly Step[]): Promise<void> {
 }
 
 /** Everybody connected and reading, until every cursor is at its head. */
-async function settle(fixture: GatewayFixture, clients: readonly Client[]): Promise<void> {
+async function settle(
+  fixture: GatewayFixture,
+  clients: readonly Client[],
+  pause: () => Promise<unknown>,
+): Promise<void> {
   await fixture.time.advance(12_000);
   const heads = new Map<string, number>();
   for (const id of CONVERSATIONS)
@@ -226,7 +252,7 @@ async function settle(fixture: GatewayFixture, clients: readonly Client[]): Prom
   for (let i = 0; !atHead(); i++) {
     if (i === 5_000) throw new Error('Not every cursor has come to its head.');
     for (const each of clients) each.resume();
-    await turns(1);
+    await pause();
     if (i % 100 === 99) await fixture.time.advance(50);
   }
   // Whatever would come twice has now the time to.
@@ -259,10 +285,11 @@ const ENGINES = [
     name: 'embedded',
     runs: 20,
     open: async () => {
-      const store = await openEmbeddedEventStore({ directory: await tempFolder() });
-      return breakable(store, () => store.close());
+      const { store, close } = await openEmbedded();
+      return breakable(store, close);
     },
   },
+  { name: 'of a killed node', runs: 3, open: killable },
 ] as const;
 
 test.each(ENGINES)(
@@ -273,7 +300,7 @@ test.each(ENGINES)(
       fc.asyncProperty(steps, async taken => {
         await play(await open(), taken);
       }),
-      { numRuns: runs },
+      { numRuns: runs, endOnFailure: true },
     );
   },
   60_000,

@@ -118,11 +118,12 @@ describe('every answer of the server', () => {
 
 describe('health', () => {
   it('is live while the process is, and ready only when it takes work', async () => {
-    let ready = false;
-    running = await startHttp({ ready: () => ready });
+    let why: string | undefined = 'EventStoreDB is away.';
+    running = await startHttp({ notReady: () => why });
     expect((await ask(`${running.url}/health/live`)).json).toEqual({ status: 'live' });
-    expect((await ask(`${running.url}/health/ready`)).json).toMatchObject({ code: 'unavailable', status: 503 });
-    ready = true;
+    const notReady = { code: 'unavailable', status: 503, detail: 'EventStoreDB is away.' };
+    expect((await ask(`${running.url}/health/ready`)).json).toMatchObject(notReady);
+    why = undefined;
     expect((await ask(`${running.url}/health/ready`)).json).toEqual({ status: 'ready' });
     expect((await ask(`${running.url}/health`)).status).toBe(200);
   });

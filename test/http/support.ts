@@ -103,7 +103,7 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
       ...{ userRequestsPerSecond: 1_000, tenantRequestsPerSecond: 1_000 },
     },
     logger: silentLogger,
-    ready: () => true,
+    notReady: () => undefined,
     pageDirectory: undefined,
     gatewayUrl: hostname => `ws://${hostname}:3001/v1/socket`,
     allowedOrigins: [],

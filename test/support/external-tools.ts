@@ -31,6 +31,16 @@ export function findPython(): ExternalTool {
   return absent('Python with websockets', refusals);
 }
 
+/** PYTHON, else the checkout's .venv: a client of EventStoreDB in another language. */
+export function findKurrentDbClient(): ExternalTool {
+  const path = process.env.PYTHON || join(REPOSITORY, '.venv', 'bin', 'python');
+  const version = 'from importlib.metadata import version; import kurrentdbclient; print(version("kurrentdbclient"))';
+  const probe = run(path, ['-c', version]);
+  return probe.ok
+    ? { found: true, path, version: `kurrentdbclient ${probe.output}` }
+    : absent('kurrentdbclient', [`${path}: ${probe.why}`]);
+}
+
 /** Beside PYTHON, else in the checkout's .venv. */
 export function findSchemathesis(): ExternalTool {
   const { PYTHON } = process.env;

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
 import type { ExternalTool } from './external-tools.ts';
-import { findChromium, findPython, findSchemathesis } from './external-tools.ts';
+import { findChromium, findKurrentDbClient, findPython, findSchemathesis } from './external-tools.ts';
 import { UWEBSOCKETS } from './socket-adapters.ts';
 
 interface Counts {
@@ -29,7 +29,17 @@ const PARTS: readonly Part[] = [
     files: /event-store\/|\.embedded\.|\.chaos\.|cli\/|readme\.test|page\.browser/,
     state: () => 'built in',
   },
-  { name: 'event log, EventStoreDB', files: /\.eventstoredb\./, state: () => 'no adapter yet' },
+  {
+    name: 'event log, the EventStoreDB adapter',
+    files: /eventstoredb(-[a-z]+)?\.test|\.eventstoredb\.|reconnects\.chaos/,
+    state: () => 'over gRPC to a node of ours',
+  },
+  {
+    name: 'event log, a real EventStoreDB',
+    // One file runs on both: what ran on the real one is known by the variable alone.
+    files: process.env.EVENTSTORE_URL ? /event-store\/eventstoredb\.test/ : /(?!)/,
+    state: () => (process.env.EVENTSTORE_URL ? 'the one EVENTSTORE_URL names' : 'EVENTSTORE_URL names none'),
+  },
   {
     name: 'sockets, uWebSockets',
     files: /sockets\.uwebsockets\.test/,
@@ -41,6 +51,7 @@ const PARTS: readonly Part[] = [
     files: /resume\.chaos|readme\/readme\.test|clients\/clients|documents\/examples/,
     state: () => described(findPython()),
   },
+  { name: 'kurrentdbclient', files: /kurrentdb-client/, state: () => described(findKurrentDbClient()) },
   { name: 'Schemathesis', files: /schemathesis\.chaos/, state: () => described(findSchemathesis()) },
   { name: 'Chromium', files: /test\/web\/.*browser|clients\/clients/, state: () => described(findChromium()) },
 ];

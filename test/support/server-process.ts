@@ -186,7 +186,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Kills the child when this process is gone: then the pipe closes, and the shell's `read` ends. */
-function watch(child: ChildProcess): ChildProcess {
+export function watch(child: ChildProcess): ChildProcess {
   const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$1" 2>/dev/null', 'watchdog', String(child.pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
@@ -213,7 +213,7 @@ async function untilReady(httpUrl: string, child: ChildProcess, output: () => st
   }
 }
 
-function isOver(child: ChildProcess): boolean {
+export function isOver(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 

@@ -3,18 +3,12 @@
  * order of calls is the order of the log. Whatever is answered without writing (a conflict, a recognised repeat) waits
  * until the state it was drawn from is durable.
  */
-import { AppendTooLargeError, BadEventStoreRequestError, WrongExpectedRevisionError } from '../errors.ts';
+import { WrongExpectedRevisionError } from '../errors.ts';
+import { decodeMetadata, describedStream, METADATA_TYPE, metadataStream } from '../metadata.ts';
+import { checkEvents, checkExpected, checkName } from '../requests.ts';
 import { checkAppend, type AppendCheck } from './append-check.ts';
 import { TOMBSTONE, type RecordParts } from './record.ts';
-import {
-  decodeMetadata,
-  describedStream,
-  firstReadable,
-  isMetadataStream,
-  limitsOf,
-  METADATA_TYPE,
-  metadataStream,
-} from './stream-limits.ts';
+import { firstReadable, limitsOf } from './stream-limits.ts';
 import { UnavailableError } from '../../errors.ts';
 import type { AppendResult, EventData, ExpectedRevision } from '../event-store.ts';
 import type { Durability } from './durability.ts';
@@ -24,12 +18,7 @@ import type { RecentIds } from './recent-ids.ts';
 import type { StreamLimits } from './stream-limits.ts';
 import type { StreamEntry, StreamTable } from './streams.ts';
 
-/** The real server's limit on one append: bytes of data, metadata and type (two a character). */
-export const APPEND_BYTES_MAX = 1_048_576;
-const NAME_BYTES_MAX = 1_024;
 const TYPES_CACHED_MAX = 1_000;
-const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Events that go into one stream with an append. `first`: the revision of the first, TOMBSTONE for the last ever. */
 export interface StreamWrite {
@@ -295,38 +284,4 @@ export function appendResult(revision: number, position: number | undefined): Ap
     revision: BigInt(revision),
     position: position === undefined || position < 0 ? undefined : BigInt(position),
   };
-}
-
-/** @throws BadEventStoreRequestError */
-export function checkName(name: string): void {
-  const bytes = Buffer.byteLength(name);
-  if (bytes === 0 || bytes > NAME_BYTES_MAX) {
-    throw new BadEventStoreRequestError('stream', `A stream name has 1 to ${NAME_BYTES_MAX} bytes, this one ${bytes}.`);
-  }
-  if (bytes !== name.length && LONE_SURROGATE.test(name)) {
-    throw new BadEventStoreRequestError('stream', 'A stream name is well-formed Unicode: it is stored as UTF-8.');
-  }
-  if (isMetadataStream(name) && (name === '$$' || isMetadataStream(describedStream(name)))) {
-    throw new BadEventStoreRequestError('stream', `${name} is not the metadata of a stream.`);
-  }
-}
-
-function checkEvents(name: string, events: readonly EventData[]): void {
-  let bytes = 0;
-  for (const [i, { id, type, data, metadata }] of events.entries()) {
-    if (type.length === 0 || Buffer.byteLength(type) > NAME_BYTES_MAX) {
-      throw new BadEventStoreRequestError(`events[${i}].type`, `An event type has 1 to ${NAME_BYTES_MAX} bytes.`);
-    }
-    if (!UUID_PATTERN.test(id)) {
-      throw new BadEventStoreRequestError(`events[${i}].id`, 'An event id is a UUID, in lower case.');
-    }
-    bytes += data.length + metadata.length + type.length * 2;
-  }
-  if (bytes > APPEND_BYTES_MAX) throw new AppendTooLargeError(name, bytes, APPEND_BYTES_MAX);
-}
-
-function checkExpected(expected: ExpectedRevision): void {
-  if (typeof expected === 'bigint' && expected < 0n) {
-    throw new BadEventStoreRequestError('expectedRevision', 'An expected revision is 0 or more, or a mode.');
-  }
 }

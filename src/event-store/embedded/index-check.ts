@@ -4,14 +4,8 @@
  */
 import { CorruptLogError } from '../errors.ts';
 import { TOMBSTONE, type LogRecord } from './record.ts';
-import {
-  decodeMetadata,
-  describedStream,
-  isMetadataStream,
-  limitsOf,
-  METADATA_TYPE,
-  NO_LIMITS,
-} from './stream-limits.ts';
+import { decodeMetadata, describedStream, isMetadataStream, METADATA_TYPE } from '../metadata.ts';
+import { limitsOf, NO_LIMITS } from './stream-limits.ts';
 import type { LogIndex, StreamRow } from './log-index.ts';
 
 /** What the log says of a stream. */

@@ -1,4 +1,5 @@
-/** The limits that a stream's metadata sets on its reads, and the JSON in which they are stored ($maxCount, $maxAge, $tb). */
+/** The limits that a stream's metadata sets on its reads. */
+import { SOFT_DELETED } from '../metadata.ts';
 import type { StreamMetadata } from '../event-store.ts';
 
 export interface StreamLimits {
@@ -9,25 +10,6 @@ export interface StreamLimits {
 }
 
 export const NO_LIMITS: StreamLimits = { truncateBefore: 0, maxCount: Infinity, maxAgeSeconds: Infinity };
-
-/** EventStoreDB's mark of a soft delete: int64's maximum. */
-export const SOFT_DELETED = 2n ** 63n - 1n;
-
-/** A stream's metadata are events of this type in the stream of its name behind `$$`. */
-export const METADATA_TYPE = '$metadata';
-
-export function metadataStream(stream: string): string {
-  return '$$' + stream;
-}
-
-export function isMetadataStream(stream: string): boolean {
-  return stream.startsWith('$$');
-}
-
-/** The stream that a metadata stream is about. */
-export function describedStream(metadataStreamName: string): string {
-  return metadataStreamName.slice(2);
-}
 
 /**
  * The first revision that may be read, by count, truncation and what was scavenged; age is looked at event by event.
@@ -43,40 +25,6 @@ export function firstReadable({
   readonly floor: number;
 }): number {
   return Math.min(head + 1, Math.max(floor, limits.truncateBefore, head + 1 - limits.maxCount));
-}
-
-export function encodeMetadata(metadata: StreamMetadata): Buffer {
-  const { maxCount, maxAgeSeconds, truncateBefore, custom } = metadata;
-  const own = JSON.stringify({ ...custom, $maxCount: maxCount, $maxAge: maxAgeSeconds });
-  if (truncateBefore === undefined) return Buffer.from(own);
-  // JSON numbers carry int64 here; JSON.stringify would refuse a bigint and round a number.
-  const tail = `"$tb":${String(truncateBefore)}}`;
-  return Buffer.from(own === '{}' ? `{${tail}` : `${own.slice(0, -1)},${tail}`);
-}
-
-/** Undefined where the bytes are no JSON object: such metadata sets no limits. */
-export function decodeMetadata(bytes: Uint8Array): StreamMetadata | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
-  const { $maxCount, $maxAge, $tb, ...custom } = parsed as Record<string, unknown>;
-  const truncateBefore = typeof $tb === 'number' && $tb >= 0 ? wholeNumber($tb) : undefined;
-  return {
-    ...(typeof $maxCount === 'number' ? { maxCount: $maxCount } : {}),
-    ...(typeof $maxAge === 'number' ? { maxAgeSeconds: $maxAge } : {}),
-    ...(truncateBefore === undefined ? {} : { truncateBefore }),
-    ...(Object.keys(custom).length > 0 ? { custom } : {}),
-  };
-}
-
-/** A JSON number of 2^53 or more has lost its last digits; the only one in use is the mark of a soft delete. */
-function wholeNumber(value: number): bigint {
-  return value >= Number.MAX_SAFE_INTEGER ? SOFT_DELETED : BigInt(Math.floor(value));
 }
 
 export function limitsOf(metadata: StreamMetadata | undefined): StreamLimits {

@@ -5,9 +5,18 @@
 import { randomUUID } from 'node:crypto';
 import { StreamDeletedError, WrongExpectedRevisionError } from '../errors.ts';
 import { UnavailableError } from '../../errors.ts';
-import { appendResult, checkName, type Appender, type StreamWrite } from './appender.ts';
+import {
+  decodeMetadata,
+  describedStream,
+  encodeMetadata,
+  isMetadataStream,
+  METADATA_TYPE,
+  metadataStream,
+  SOFT_DELETED,
+} from '../metadata.ts';
+import { checkName } from '../requests.ts';
+import { appendResult, type Appender, type StreamWrite } from './appender.ts';
 import { TOMBSTONE } from './record.ts';
-import { decodeMetadata, encodeMetadata, METADATA_TYPE, metadataStream, SOFT_DELETED } from './stream-limits.ts';
 import type {
   AppendResult,
   EventData,
@@ -34,10 +43,7 @@ export class StreamMetadataStore {
   }
 
   async set(name: string, metadata: StreamMetadata, expected: ExpectedRevision): Promise<AppendResult> {
-    checkName(metadataStream(name));
-    const described = this.streams.find(name);
-    if (described?.accepted.tombstoned) throw new StreamDeletedError(name);
-    return this.appendMetadata(name, metadata, expected);
+    return this.appendMetadata(metadataStream(name), [metadataEvent(metadata)], expected);
   }
 
   async get(name: string): Promise<StreamMetadataResult> {
@@ -51,23 +57,34 @@ export class StreamMetadataStore {
   }
 
   append(name: string, events: readonly EventData[], expected: ExpectedRevision): Promise<AppendResult> {
+    if (isMetadataStream(name)) return this.appendMetadata(name, events, expected);
+    return this.appendEvents(name, events, expected);
+  }
+
+  private appendEvents(name: string, events: readonly EventData[], expected: ExpectedRevision): Promise<AppendResult> {
     return this.appender.append(name, events, expected, (...again) => this.revive(...again));
   }
 
-  /** Metadata set on a soft-deleted stream brings it back too: a second event puts $tb at the next revision. */
+  /**
+   * A tombstoned stream has no metadata any more. Metadata set on a soft-deleted stream brings it back: a second event
+   * puts $tb at the next revision.
+   */
   private async appendMetadata(
     name: string,
-    metadata: StreamMetadata,
+    events: readonly EventData[],
     expected: ExpectedRevision,
   ): Promise<AppendResult> {
-    const given = metadataEvent(metadata);
-    const described = this.streams.open(name);
-    if (described.accepted.limits.truncateBefore !== Infinity) {
-      return this.append(metadataStream(name), [given], expected);
+    checkName(name);
+    const described = this.streams.find(describedStream(name));
+    if (described?.accepted.tombstoned && (await this.appender.stillTrue(described))) {
+      throw new StreamDeletedError(described.name);
     }
-    const truncateBefore = BigInt(described.accepted.head + 1);
-    const reviving = metadataEvent({ ...metadata, truncateBefore });
-    const { revision, position } = await this.append(metadataStream(name), [given, reviving], expected);
+    const last = events.findLast(({ type }) => type === METADATA_TYPE);
+    const metadata = last && decodeMetadata(last.data);
+    const revives = described?.accepted.limits.truncateBefore === Infinity && last !== undefined;
+    if (!revives || metadata?.truncateBefore === SOFT_DELETED) return this.appendEvents(name, events, expected);
+    const reviving = metadataEvent({ ...metadata, truncateBefore: BigInt(described.accepted.head + 1) });
+    const { revision, position } = await this.appendEvents(name, [...events, reviving], expected);
     return { revision: revision - 1n, position };
   }
 

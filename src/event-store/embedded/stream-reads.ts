@@ -2,7 +2,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.ts';
 import { BadEventStoreRequestError, CorruptLogError, StreamDeletedError, StreamNotFoundError } from '../errors.ts';
-import { checkName } from './appender.ts';
+import { checkMaxCount, checkName } from '../requests.ts';
+import { describedStream, isMetadataStream } from '../metadata.ts';
 import { EventIterator } from './event-iterator.ts';
 import { TOMBSTONE } from './record.ts';
 import { firstReadable } from './stream-limits.ts';
@@ -99,6 +100,8 @@ export class StreamReads {
   private readable(name: string): StreamEntry {
     const entry = this.streams.find(name);
     if (entry?.durable.tombstoned) throw new StreamDeletedError(name);
+    const described = isMetadataStream(name) ? this.streams.find(describedStream(name)) : undefined;
+    if (described?.durable.tombstoned) throw new StreamDeletedError(described.name);
     if (!entry || entry.durable.head < 0 || entry.durable.limits.truncateBefore === Infinity) {
       throw new StreamNotFoundError(name);
     }
@@ -164,12 +167,6 @@ function startRevision(options: ReadStreamOptions, head: number): number {
   if (options.direction === 'backwards') return from === 'start' ? 0 : head;
   if (from === 'end') throw new BadEventStoreRequestError('from', 'Nothing is to be read forwards from the end.');
   return 0;
-}
-
-function checkMaxCount(maxCount: number | undefined): void {
-  if (maxCount !== undefined && !(maxCount >= 1 && (Number.isInteger(maxCount) || maxCount === Infinity))) {
-    throw new BadEventStoreRequestError('maxCount', 'A read asks for a whole number of events, at least one.');
-  }
 }
 
 /** The filter as a function of a record, its prefixes encoded once. What was scavenged passes none. */

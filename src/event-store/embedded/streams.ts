@@ -3,7 +3,8 @@
  * as *durable* (what readers see), and the positions that the index does not hold yet. Entries that hold anything the
  * index lacks stay; the rest are a bounded cache over the index.
  */
-import { isMetadataStream, NO_LIMITS, type StreamLimits } from './stream-limits.ts';
+import { isMetadataStream } from '../metadata.ts';
+import { NO_LIMITS, type StreamLimits } from './stream-limits.ts';
 import { PLACES_ROW_MAX, type IndexFlush, type LogIndex, type PlacesRow } from './log-index.ts';
 import { TOMBSTONE } from './record.ts';
 

@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StreamDeletedError } from '../errors.ts';
-import { checkName } from './appender.ts';
+import { checkName } from '../requests.ts';
 import { firstReadable } from './stream-limits.ts';
 import { compileFilter, type StreamReads } from './stream-reads.ts';
 import type { SubscribeToAllOptions, SubscribeToStreamOptions, SubscriptionMessage } from '../event-store.ts';
