@@ -211,20 +211,14 @@ export class RoomTails {
     const { promise, resolve, reject } = settleable<RoomTail>();
     const reading: Reading = { tail: promise, brought: [], broughtEvents: 0, passed: -1n, spoiled: false };
     this.reading.set(stream, reading);
-    this.readUntilJoined(stream, room, reading).then(
-      tail => {
-        this.reading.delete(stream);
-        this.hold(stream, tail);
-        resolve(tail);
-      },
-      (error: unknown) => {
-        this.reading.delete(stream);
-        reject(error);
-      },
-    );
+    this.readUntilJoined(stream, room, reading).then(resolve, (error: unknown) => {
+      this.reading.delete(stream);
+      reject(error);
+    });
     return reading;
   }
 
+  /** The tail is held from the turn on in which it was found to be at the head: the feed may bring more in the next one. */
   private async readUntilJoined(stream: string, room: string, reading: Reading): Promise<RoomTail> {
     const { roomLog, limits, timers } = this.options;
     for (let reads = 1; reads <= READS_MAX; reads++) {
@@ -232,7 +226,11 @@ export class RoomTails {
       const tail = new RoomTail(room, first, limits);
       tail.append(new EncodedRun(run));
       const joined = reading.brought.every(brought => tail.append(brought));
-      if (joined && !reading.spoiled && tail.head >= reading.passed) return tail;
+      if (joined && !reading.spoiled && tail.head >= reading.passed) {
+        this.reading.delete(stream);
+        this.hold(stream, tail);
+        return tail;
+      }
       const lags = !reading.spoiled && reading.broughtEvents <= limits.pageEvents;
       reading.spoiled = false;
       if (lags) await delay(timers, LAG_MS);
