@@ -140,7 +140,7 @@ export class RoomTails {
     const { byCursor } = deep;
     const over = (): void => {
       byCursor.delete(key);
-      if (byCursor.size === 0) this.deep.delete(stream);
+      if (byCursor.size === 0 && this.deep.get(stream)?.byCursor === byCursor) this.deep.delete(stream);
     };
     deep.last = page.then(over, over);
     return page;
@@ -189,13 +189,15 @@ export class RoomTails {
   /** What is held of the room, or being read, may not be the log's word any more. */
   forget(stream: string): void {
     this.drop(stream);
+    // Reads below the tail that are under way end for those who have asked; who asks from now on shares none of them.
+    this.deep.delete(stream);
     const reading = this.reading.get(stream);
     if (reading) reading.spoiled = true;
   }
 
   /** `forget`, for each room whose stream's name begins so. */
   forgetAll(prefix = ''): void {
-    for (const stream of [...this.held.keys(), ...this.reading.keys()])
+    for (const stream of [...this.held.keys(), ...this.reading.keys(), ...this.deep.keys()])
       if (stream.startsWith(prefix)) this.forget(stream);
   }
 

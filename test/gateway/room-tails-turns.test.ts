@@ -4,8 +4,8 @@ import type { ConversationEvent } from '../../src/domain/conversation/events.ts'
 import type { Recorded } from '../../src/domain/decider.ts';
 import { EncodedRun } from '../../src/gateway/event-frames.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
-import type { RoomLog, TailRead } from '../../src/gateway/room-log.ts';
-import { RoomTails } from '../../src/gateway/room-tails.ts';
+import type { Page, RoomLog, TailRead } from '../../src/gateway/room-log.ts';
+import { RoomTails, type Following } from '../../src/gateway/room-tails.ts';
 import { FakeTime } from '../support/fake-time.ts';
 
 const [STREAM, ROOM] = ['conversation-acme.1', 'conversation:1'];
@@ -27,7 +27,11 @@ function tailsOver(...reads: readonly Recorded<ConversationEvent>[][]): RoomTail
     const run = reads[Math.min(made++, reads.length - 1)] ?? [];
     return Promise.resolve({ first: run[0]?.revision ?? 0n, run });
   };
-  const roomLog: Pick<RoomLog, 'tail'> = { tail };
+  const page = async (): Promise<Page> => {
+    const { run } = await tail();
+    return { kind: 'page', run, atHead: true };
+  };
+  const roomLog: Pick<RoomLog, 'tail' | 'page'> = { tail, page };
   return new RoomTails({
     roomLog: roomLog as RoomLog,
     ...{ limits: DEFAULT_GATEWAY_LIMITS, clock: time, timers: time, isOpen: () => true, isFed: () => true },
@@ -64,7 +68,23 @@ test.each(TURNS)(
     await microtasks(turn);
     tails.forget(STREAM);
     await microtasks(20);
-    const held = tails.get(STREAM)?.framesAfter(-1n, 'staff') ?? [];
-    expect(held.map(({ bytes }) => Buffer.from(bytes).toString()).join('')).not.toContain('erased');
+    const frames = tails.get(STREAM)?.framesAfter(-1n, 'staff') ?? [];
+    expect(textOf({ kind: 'frames', frames })).not.toContain('erased');
   },
 );
+
+test.each(TURNS)(
+  'GW-11: who asks after something was forgotten shares no read begun before, %i turns on',
+  async turn => {
+    const tails = tailsOver([posted(0, 'erased')], [posted(0, 'gone')]);
+    void tails.before(STREAM, ROOM, -1n, 'staff');
+    await microtasks(turn);
+    tails.forgetAll('conversation-acme.');
+    expect(textOf(await tails.before(STREAM, ROOM, -1n, 'staff'))).toContain('gone');
+  },
+);
+
+function textOf(following: Following): string {
+  if (following.kind === 'truncated') return following.kind;
+  return following.frames.map(({ bytes }) => Buffer.from(bytes).toString()).join('');
+}
