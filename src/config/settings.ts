@@ -207,6 +207,13 @@ export const SETTINGS = {
     [256, 1_000_000],
     'Rows that wait before they are written early.',
   ),
+  INDEX_PENDING_ROWS_MAX: bound(
+    'Storage',
+    1_000_000,
+    'events',
+    [1_000, 100_000_000],
+    'Events that may wait for an index that cannot be written; past it commands are refused as unavailable.',
+  ),
 
   COMMANDS_IN_FLIGHT_MAX: bound(
     'Commands',
