@@ -33,6 +33,7 @@ import { openEmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog, isIdentified, renewLog } from '../event-store/log-identity.ts';
 import type { LogStats, LogUpkeep } from '../event-store/log-upkeep.ts';
+import { oneAtATime } from '../event-store/upkeep-at-once.ts';
 import type { RunImport } from '../http/imports.ts';
 import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
 import { KeyCache } from '../keyring/key-cache.ts';
@@ -119,6 +120,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       recentIdsMax: config.RECENT_IDS_MAX,
       indexFlushMs: config.INDEX_FLUSH_MS,
       indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
+      indexPendingRowsMax: config.INDEX_PENDING_ROWS_MAX,
       onProgress: progress => {
         logger[progress.total > QUIET_BYTES_MAX ? 'info' : 'debug']('rebuilding the index of the log', { ...progress });
       },
@@ -160,10 +162,10 @@ function createUpkeep(config: Config, store: EmbeddedEventStore, keyring: Copied
     logFiles: () => store.files(),
     copyKeyring: (file: string) => keyring.copyTo(file),
   };
-  return {
+  return oneAtATime({
     scavenge: options => store.scavenge(options),
     backup: (target, options) => backUp(source, target, options),
-  };
+  });
 }
 
 function compose(
