@@ -33,7 +33,7 @@ const KEY = randomBytes(16).toString('base64');
 
 export class WireSocket {
   /** Called with each text frame's payload; the bytes are gone after it returns. */
-  private readonly onText: (payload: Buffer) => void;
+  onText: (payload: Buffer) => void;
   /** Called once when the server ends the socket, or cannot be reached; where it is undefined that throws. */
   private onLost: ((error: Error) => void) | undefined;
   private readonly onUpgraded: (socket: WireSocket) => void;
