@@ -155,7 +155,7 @@ export const SETTINGS = {
     50,
     'requests/s',
     [1, 1_000_000],
-    'HTTP requests without valid credentials, and connections without a token, a second from one address (of IPv6: from one /64). This machine is not counted.',
+    'HTTP requests without valid credentials, and connections without a valid token, a second from one address (of IPv6: from one /64). This machine is not counted.',
   ),
   TRUSTED_PROXIES: networks({
     group: 'Access',
