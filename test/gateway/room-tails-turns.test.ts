@@ -44,7 +44,7 @@ async function microtasks(count: number): Promise<void> {
 
 test.each(TURNS)('GW-3: an event brought %i turns after a read began is in the tail', async turn => {
   const tails = tailsOver([posted(0), posted(1)]);
-  const opened = tails.open(STREAM, ROOM);
+  const opened = tails.open(STREAM, ROOM, { after: -1n });
   await microtasks(turn);
   tails.brought(STREAM, new EncodedRun([posted(2)]));
   await opened;
@@ -53,7 +53,7 @@ test.each(TURNS)('GW-3: an event brought %i turns after a read began is in the t
 
 test.each(TURNS)('GW-3: a tail is not behind what the feed passed %i turns after its read began', async turn => {
   const tails = tailsOver([posted(0)], [posted(0), posted(1)]);
-  void tails.open(STREAM, ROOM).catch(() => undefined);
+  void tails.open(STREAM, ROOM, { after: -1n }).catch(() => undefined);
   await microtasks(turn);
   tails.passed(STREAM, 1n);
   await microtasks(20);
@@ -64,7 +64,7 @@ test.each(TURNS)(
   'GW-11: what was read before it was forgotten, %i turns after the read began, is not kept',
   async turn => {
     const tails = tailsOver([posted(0, 'erased')], [posted(0, 'gone')]);
-    void tails.open(STREAM, ROOM);
+    void tails.open(STREAM, ROOM, { after: -1n });
     await microtasks(turn);
     tails.forget(STREAM);
     await microtasks(20);
