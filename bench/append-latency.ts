@@ -2,50 +2,25 @@
  * How long does one durable append take when 1,000 a second arrive whatever the store does (open loop), alone and beside
  * a scan of the whole log in the same process? Compared with a bare write + fdatasync a time at the same pace.
  */
-import { closeSync, fdatasync, mkdtempSync, openSync, rmSync, write } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { openEmbeddedEventStore, type EmbeddedEventStore } from '../src/event-store/event-store.embedded.ts';
 import { messageEvent } from './support/events.ts';
 import { machineLine } from './support/machine.ts';
+import { bareAppends, openLoop as loopOpen } from './support/open-loop.ts';
 import { percentile, round, table } from './support/stats.ts';
 
 const SECONDS = Number(process.env.SECONDS ?? 10);
 const PER_SECOND = 1_000;
 const PREFILL = Number(process.env.PREFILL ?? 500_000);
 
-/** Starts one a millisecond by the clock, late ones at once; a latency counts from when it was due. */
-async function openLoop(one: (i: number) => Promise<unknown>): Promise<number[]> {
-  const latencies: number[] = [];
-  const total = SECONDS * PER_SECOND;
-  const started = performance.now();
-  const pending: Promise<void>[] = [];
-  for (let i = 0; i < total;) {
-    const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * PER_SECOND));
-    for (; i < due; i++) {
-      const dueAt = started + (i / PER_SECOND) * 1000;
-      pending.push(one(i).then(() => void latencies.push(performance.now() - dueAt)));
-    }
-    await new Promise(resolve => setTimeout(resolve, 1));
-  }
-  await Promise.all(pending);
-  return latencies.sort((a, b) => a - b);
-}
+const openLoop = (one: (i: number) => Promise<unknown>): Promise<number[]> =>
+  loopOpen(one, { perSecond: PER_SECOND, seconds: SECONDS });
 
 async function bare(folder: string): Promise<number[]> {
-  const fd = openSync(join(folder, 'bare'), 'w');
-  const bytes = Buffer.alloc(700, 1);
-  const writeOne = promisify(write);
-  const sync = promisify(fdatasync);
-  let last = Promise.resolve();
-  const latencies = await openLoop(
-    () =>
-      (last = last.then(async () => {
-        await writeOne(fd, bytes, 0, bytes.length, null);
-        await sync(fd);
-      })),
-  );
-  closeSync(fd);
+  const { one, close } = bareAppends(join(folder, 'bare'));
+  const latencies = await openLoop(one);
+  close();
   return latencies;
 }
 

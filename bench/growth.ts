@@ -3,11 +3,13 @@
  * 10,000, a million and five million events (SIZES), with the reads of segments an operation takes; each size compared
  * with the first. SIZES=15000000 is some 10 GB.
  */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openEmbeddedEventStore, type EmbeddedEventStore } from '../src/event-store/event-store.embedded.ts';
 import { SegmentFiles } from '../src/event-store/embedded/segments.ts';
-import { startServer } from '../test/support/server-process.ts';
+import { importLines } from '../test/cli/support.ts';
+import { startServer, type ServerProcess } from '../test/support/server-process.ts';
 import { messageEvent } from './support/events.ts';
 import { machineLine } from './support/machine.ts';
 import { median, percentile, round, table } from './support/stats.ts';
@@ -18,7 +20,9 @@ const BATCH = 50;
 const APPENDS = Number(process.env.APPENDS ?? 2_000);
 const RESUMES = Number(process.env.RESUMES ?? 2_000);
 const RESUMED = 20;
-const STARTS = 3;
+const STARTS = 5;
+const KILLED_AFTER_MS = 2_000;
+const IMPORTED_LINES = 2_000;
 const SECRET = 'a-configured-secret-0123456789-0123456789';
 
 let reads = 0;
@@ -87,18 +91,71 @@ async function timeToOpen(directory: string): Promise<number> {
   return ms;
 }
 
-async function timesToReady(dataFolder: string): Promise<{ first: number; next: number; rssMb: number }> {
-  const server = await startServer({ dataFolder, environment: { JWT_SECRET: SECRET, HOST: '127.0.0.1' } });
-  const times: number[] = [];
-  for (let i = 0; i < STARTS; i++) {
-    await server.kill9();
-    times.push(await server.start());
+interface Starts {
+  readonly readyMs: number;
+  /** Of a server on a folder with nothing in it, started in turns with this one. */
+  readonly emptyMs: number;
+  /** Of the process, until it is ready. */
+  readonly cpuMs: number;
+  readonly emptyCpuMs: number;
+  readonly rssMb: number;
+}
+
+/** Used so far by a process, of Linux's ticks of 10 ms. */
+function cpuMsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function rssMbOf(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_000;
+}
+
+/** Imports until the server is gone. */
+async function writeOn(server: ServerProcess, run: number): Promise<void> {
+  const headers = {
+    authorization: `Bearer ${server.token('service', 'bench')}`,
+    'content-type': 'application/x-ndjson',
+  };
+  for (let n = 0; ; n++) {
+    const body = importLines(`run-${process.pid}-${run}-${n}`, IMPORTED_LINES);
+    const answer = await fetch(`${server.httpUrl}/v1/import`, { method: 'POST', headers, body }).catch(() => undefined);
+    if (!answer?.ok || (await answer.text().catch(() => undefined)) === undefined) return;
   }
-  const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text();
-  const rssMb = Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1]) / 1e6;
-  await server.stop();
-  await server.dispose();
-  return { first: times[0] ?? 0, next: median(times), rssMb };
+}
+
+/** From start to ready after kill -9 while it writes, beside the same of an empty folder, in turns. */
+async function timesToReady(dataFolder: string): Promise<Starts> {
+  const environment = { JWT_SECRET: SECRET, HOST: '127.0.0.1' };
+  const full = await startServer({ dataFolder, environment });
+  const empty = await startServer({ environment });
+  const times: Record<'full' | 'fullCpu' | 'empty' | 'emptyCpu', number[]> = {
+    full: [],
+    fullCpu: [],
+    empty: [],
+    emptyCpu: [],
+  };
+  let rssMb = 0;
+  for (let i = 0; i < STARTS; i++) {
+    await empty.kill9();
+    times.empty.push(await empty.start());
+    times.emptyCpu.push(cpuMsOf(empty.pid()));
+    const writing = writeOn(full, i);
+    await delay(KILLED_AFTER_MS);
+    await full.kill9();
+    await writing;
+    times.full.push(await full.start());
+    times.fullCpu.push(cpuMsOf(full.pid()));
+    rssMb = rssMbOf(full.pid());
+  }
+  for (const server of [full, empty]) {
+    await server.stop();
+    await server.dispose();
+  }
+  return {
+    ...{ readyMs: median(times.full), emptyMs: median(times.empty), rssMb },
+    ...{ cpuMs: median(times.fullCpu), emptyCpuMs: median(times.emptyCpu) },
+  };
 }
 
 const folder = mkdtempSync(join(process.cwd(), '.bench-'));
@@ -135,7 +192,8 @@ try {
       `${round(resumed.p50, 2)} / ${round(resumed.p99, 2)} (${round(resumed.p50 / base.resume, 2)})`,
       `${round(appended.reads, 2)}; ${round(resumed.reads, 2)}, ${round(resumed.kilobytes)} KB`,
       round(median(opens)),
-      round(served.next),
+      `${round(served.readyMs)} (${round(served.readyMs / served.emptyMs, 2)})`,
+      `${round(served.cpuMs)} (${round(served.cpuMs / served.emptyCpuMs, 2)})`,
       `${round(rssMb)} / ${round(served.rssMb)}`,
     ]);
     console.error(rows.at(-1)?.join('  '));
@@ -146,5 +204,16 @@ try {
 console.log(`growth: resumes of ${RESUMED} events, ${machineLine()}\n`);
 const header = ['events', 'GB', 'append p50 / p99 ms (ratio)', 'resume p50 / p99 ms (ratio)'];
 console.log(
-  table([...header, 'reads an append; a resume', 'store open ms', 'served, ready ms', 'RSS MB here / served'], rows),
+  table(
+    [
+      ...[
+        ...header,
+        'reads an append; a resume',
+        'store open ms',
+        'killed while it wrote: ready ms (to an empty folder)',
+      ],
+      ...['its CPU ms (to an empty folder)', 'RSS MB here / served'],
+    ],
+    rows,
+  ),
 );

@@ -14,7 +14,8 @@ import { SOCKET_PATH, SUBPROTOCOL } from '../src/gateway/gateway.ts';
 import { startChild, type Child } from './support/child-process.ts';
 import { machineLine, versionOf } from './support/machine.ts';
 import { percentile, round, table } from './support/stats.ts';
-import type { StormClients, StormPlan } from './support/storm-clients.ts';
+import type { StormPlan } from './support/storm-clients.ts';
+import { startStormCrowd } from './support/storm-crowd.ts';
 import type { StormServer } from './support/storm-server.ts';
 import type { StormSystemName } from './support/storm-systems.ts';
 import { WireSocket, type WireAddress } from './support/wire-socket.ts';
@@ -23,7 +24,7 @@ const CLIENTS = Number(process.env.CLIENTS ?? 2_000);
 const BROADCASTS = Number(process.env.BROADCASTS ?? 120);
 const ROOMS = Number(process.env.ROOMS ?? 1);
 const INTERVAL_MS = 500;
-const UP_MS = 15_000;
+const UP_MS = Number(process.env.UP_MS ?? 15_000);
 const SETTLE_MS = 40_000;
 const TEXT_BYTES = 200;
 const asked = process.env.RUNS?.split(',');
@@ -116,16 +117,16 @@ async function run({ system, cuts, end }: (typeof RUNS)[number]): Promise<(strin
   const port = await freePort();
   const start = () => startChild<StormServer>('storm-server', [system, String(port), folder, secret]);
   let server: Child<StormServer> = start();
-  const clients = startChild<StormClients>('storm-clients', []);
+  const clients = startStormCrowd();
   try {
     await server.ask('port');
     const address = await addressOf(system, port);
     const publisher = system === 'verbatim' ? new Publisher(address) : undefined;
     for (const room of rooms) publisher?.send(room, 'StartConversation', { channel: 'web' });
     await publisher?.settled();
-    await clients.ask('connect', { system, address, secret, clients: CLIENTS, rooms, cuts, upMs: UP_MS });
+    await clients.connect({ system, address, secret, clients: CLIENTS, rooms, cuts, upMs: UP_MS });
     await server.ask('begin');
-    await clients.ask('storm');
+    await clients.storm();
     const sentAt: number[] = [];
     const begun = performance.now();
     for (let seq = 0; seq < BROADCASTS; seq++) {
@@ -148,7 +149,7 @@ async function run({ system, cuts, end }: (typeof RUNS)[number]): Promise<(strin
       disordered,
       replayMs,
       cuts: made,
-    } = await clients.ask('settle', sentAt, SETTLE_MS);
+    } = await clients.settle(sentAt, SETTLE_MS);
     const at = (share: number) => round(percentile(replayMs, share), 1);
     // While a server is down broadcasts wait for it, and what is measured then is its start.
     const figures = end === 'none' ? [at(0.5), at(0.95), at(0.99), at(1)] : ['', '', '', ''];

@@ -1,6 +1,7 @@
 /**
- * A process with the clients of one system of `reconnect-storm`: raw sockets that are cut, come back, say where they
- * were, and note down what reaches them and when.
+ * A process with a part of the clients of one system of `reconnect-storm`: raw sockets that are cut, come back, say where
+ * they were, and note down what reaches them and when. What they cost every system waits for alike, so it is as little as
+ * can be: nothing is parsed that need not be.
  */
 import { signToken } from '../../src/auth/tokens.ts';
 import { answerParent } from './child-process.ts';
@@ -16,17 +17,25 @@ export interface StormPlan {
   readonly clients: number;
   /** Rooms, of Verbatim alone: clients are spread over them. */
   readonly rooms: readonly string[];
+  /** So many of the clients are the visitor of their room (`visitorOf`), all others agents. Default: none. */
+  readonly visitors?: number;
   /** Each at a time of its own, or all in the same turn. */
   readonly cuts: 'spread' | 'at-once' | 'none';
   /** Each connection lives about so long. */
   readonly upMs: number;
 }
 
+/** Clients of a plan by their ordinals, `end` exclusive. */
+export interface StormPart {
+  readonly first: number;
+  readonly end: number;
+}
+
 export type StormClients = {
   /** Resolves when all are in. */
-  connect(plan: StormPlan): Promise<void>;
-  /** Cuts begin. */
-  storm(): void;
+  connect(plan: StormPlan, part: StormPart): Promise<void>;
+  /** Cuts begin: those of all processes are counted from `at`, ms since the machine's epoch. */
+  storm(at: number): void;
   /** Cuts end; resolves once every broadcast has reached everybody, or `ms` have passed. */
   settle(sentAt: number[], ms: number): Promise<StormVerdict & { readonly cuts: number }>;
 };
@@ -36,9 +45,8 @@ const DOWN_MS = 2_000;
 const RETRY_MS = 300;
 const HOUR_MS = 3_600_000;
 const CONNECTING_AT_ONCE = 50;
-/** What a broadcast is known by: `#17#`. */
-const MARK = /#(\d+)#/g;
-const UP_TO = /"upTo":(-?\d+)/;
+/** What stands before a client's next cursor in whatever brings or moves it. */
+const UP_TO = '"upTo":';
 
 /** What a client of each system says when it comes (again), and what it must remember for that. */
 interface Dialect {
@@ -50,16 +58,21 @@ interface Dialect {
 
 const now = (): number => performance.timeOrigin + performance.now();
 
+/** The `sub` of the visitor of the room of this place in the plan. */
+export const visitorOf = (room: number): string => `visitor-${room}`;
+
 function dialectOf(system: StormSystemName, room: string): Dialect {
   if (system === 'verbatim') {
     let after: number | undefined;
     return {
       hello: () => JSON.stringify({ op: 'subscribe', room, ...(after === undefined ? { live: true } : { after }) }),
       heard: (text, entered) => {
-        if (text.startsWith('{"op":"error"')) throw new Error(text);
-        const upTo = UP_TO.exec(text.slice(0, 240))?.[1];
-        if (upTo !== undefined) after = Number(upTo);
-        if (text.startsWith('{"op":"caught-up"')) entered();
+        const kind = text.slice(7, 13);
+        if (kind === 'error"') throw new Error(text);
+        // It stands before the events, whose texts are anybody's.
+        const upTo = kind === 'events' || kind === 'caught' ? text.indexOf(UP_TO) : -1;
+        if (upTo >= 0) after = Number.parseInt(text.slice(upTo + UP_TO.length, upTo + UP_TO.length + 17), 10);
+        if (kind === 'caught') entered();
         return undefined;
       },
     };
@@ -67,9 +80,10 @@ function dialectOf(system: StormSystemName, room: string): Dialect {
   if (system === 'ws') {
     let after = -1;
     return {
-      hello: () => JSON.stringify({ after }),
+      hello: () => `{"after":${after}}`,
       heard: text => {
-        after = (JSON.parse(text) as { seq: number }).seq;
+        // `{"seq":17,…`
+        after = Number.parseInt(text.slice(7, 24), 10);
         return undefined;
       },
     };
@@ -79,12 +93,14 @@ function dialectOf(system: StormSystemName, room: string): Dialect {
   return {
     hello: () => undefined,
     heard: (text, entered) => {
-      if (text.startsWith('0')) return pid === '' ? '40' : `40${JSON.stringify({ pid, offset })}`;
+      const kind = text.slice(0, 2);
+      if (kind.startsWith('0')) return pid === '' ? '40' : `40${JSON.stringify({ pid, offset })}`;
       if (text === '2') return '3';
-      if (text.startsWith('40')) {
+      if (kind === '40') {
         ({ pid } = JSON.parse(text.slice(2)) as { pid: string });
         entered();
-      } else if (text.startsWith('42')) offset = (JSON.parse(text.slice(2)) as [string, unknown, string])[2];
+        // `42["event",{…},"offset"]`
+      } else if (kind === '42') offset = text.slice(text.lastIndexOf('"', text.length - 3) + 1, -2);
       return undefined;
     },
   };
@@ -109,17 +125,14 @@ class StormClient {
 
   connect(entered: () => void = () => undefined): void {
     if (this.ended) return;
-    const begun = now();
     const { dialect } = this;
+    const begun = now();
     this.socket = WireSocket.begin(this.address, {
       onText: payload => {
         const text = payload.toString('latin1');
+        this.note(text);
         const reply = dialect.heard(text, entered);
         if (reply !== undefined) this.socket?.sendText(reply);
-        for (const [, seq] of text.matchAll(MARK)) {
-          this.seqs.push(Number(seq));
-          this.arrivedAt.push(now());
-        }
       },
       onUpgraded: socket => {
         this.connectedAt.push(begun);
@@ -137,6 +150,16 @@ class StormClient {
         );
       },
     });
+  }
+
+  /** A broadcast is known by its mark, `#17#`. */
+  private note(text: string): void {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+      const end = text.indexOf('#', at + 1);
+      this.seqs.push(Number(text.slice(at + 1, end)));
+      this.arrivedAt.push(now());
+      at = end;
+    }
   }
 
   cut(): boolean {
@@ -161,11 +184,12 @@ let clients: StormClient[] = [];
 let storming = false;
 let cuts = 0;
 
-async function connect(given: StormPlan): Promise<void> {
+async function connect(given: StormPlan, { first: begin, end }: StormPart): Promise<void> {
   plan = given;
   cuts = 0;
-  const tokens = await Promise.all(Array.from({ length: plan.clients }, (_, i) => tokenOf(i)));
-  clients = tokens.map((token, i) => new StormClient(plan, i, token));
+  const ordinals = Array.from({ length: end - begin }, (_, i) => begin + i);
+  const tokens = await Promise.all(ordinals.map(tokenOf));
+  clients = ordinals.map((ordinal, i) => new StormClient(plan, ordinal, tokens[i]));
   for (let first = 0; first < clients.length; first += CONNECTING_AT_ONCE)
     await Promise.all(
       clients.slice(first, first + CONNECTING_AT_ONCE).map(
@@ -179,7 +203,9 @@ async function connect(given: StormPlan): Promise<void> {
 
 async function tokenOf(index: number): Promise<string | undefined> {
   if (plan.system !== 'verbatim') return undefined;
-  const claims = { sub: `agent-${index}`, tenant: 'default', role: 'agent', rooms: [] } as const;
+  const isVisitor = index < (plan.visitors ?? 0);
+  const sub = isVisitor ? visitorOf(index % plan.rooms.length) : `agent-${index}`;
+  const claims = { sub, tenant: 'default', role: isVisitor ? 'visitor' : 'agent', rooms: [] } as const;
   return signToken(Buffer.from(plan.secret), { ...claims, expiresAt: Date.now() + HOUR_MS });
 }
 
@@ -199,16 +225,20 @@ function cutAlone(client: StormClient, afterMs: number): void {
   }, afterMs);
 }
 
-function cutTogether(afterMs: number): void {
+/** At the same time in every process. */
+function cutTogether(at: number): void {
   setTimeout(() => {
     if (!storming) return;
     const away = clients.filter(client => client.cut());
     cuts += away.length;
-    setTimeout(() => {
-      for (const client of away) client.connect();
-    }, DOWN_MS);
-    cutTogether(plan.upMs);
-  }, afterMs);
+    setTimeout(
+      () => {
+        for (const client of away) client.connect();
+      },
+      at + DOWN_MS - now(),
+    );
+    cutTogether(at + plan.upMs);
+  }, at - now());
 }
 
 async function settle(sentAt: number[], ms: number): Promise<StormVerdict & { readonly cuts: number }> {
@@ -228,9 +258,9 @@ async function settle(sentAt: number[], ms: number): Promise<StormVerdict & { re
 
 const answers: StormClients = {
   connect,
-  storm: () => {
+  storm: at => {
     storming = true;
-    if (plan.cuts === 'at-once') cutTogether(plan.upMs / 2);
+    if (plan.cuts === 'at-once') cutTogether(at + plan.upMs / 2);
     else if (plan.cuts === 'spread') for (const client of clients) cutAlone(client, 2_000 + plan.upMs * Math.random());
   },
   settle,

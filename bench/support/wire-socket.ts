@@ -15,31 +15,37 @@ export interface WireAddress {
   readonly localAddress?: string;
 }
 
+export interface WireListener {
+  readonly onText: (payload: Buffer) => void;
+  /** The upgrade is through. */
+  readonly onUpgraded: (socket: WireSocket) => void;
+  readonly onLost: (error: Error) => void;
+}
+
 const OPCODE_TEXT = 0x1;
 const OPCODE_CLOSE = 0x8;
 const OPCODE_PING = 0x9;
 const OPCODE_PONG = 0xa;
 const READ_BUFFER = Buffer.allocUnsafeSlow(262_144);
 const NOTHING = Buffer.alloc(0);
+/** One for all: no server can tell, and drawing it costs. */
+const KEY = randomBytes(16).toString('base64');
 
 export class WireSocket {
   /** Called with each text frame's payload; the bytes are gone after it returns. */
-  onText: (payload: Buffer) => void = () => undefined;
-  /** Called once when the server ends the socket, or cannot be reached; without it that throws. */
-  onLost: (() => void) | undefined;
+  onText: (payload: Buffer) => void;
+  /** Called once when the server ends the socket, or cannot be reached; where it is undefined that throws. */
+  private onLost: ((error: Error) => void) | undefined;
+  private readonly onUpgraded: (socket: WireSocket) => void;
   private readonly socket: Socket;
-  private readonly upgraded: Promise<void>;
-  private resolveUpgraded: () => void = () => undefined;
-  private rejectUpgraded: (error: Error) => void = () => undefined;
   private isUpgraded = false;
   private closing = false;
   private rest: Buffer = NOTHING;
 
-  private constructor(address: WireAddress) {
-    this.upgraded = new Promise((resolve, reject) => {
-      this.resolveUpgraded = resolve;
-      this.rejectUpgraded = reject;
-    });
+  private constructor(address: WireAddress, told: WireListener) {
+    this.onText = told.onText;
+    this.onUpgraded = told.onUpgraded;
+    this.onLost = told.onLost;
     this.socket = connect({
       ...{ host: '127.0.0.1', port: address.port, noDelay: true },
       ...(address.localAddress === undefined ? {} : { localAddress: address.localAddress }),
@@ -57,36 +63,30 @@ export class WireSocket {
     this.socket.on('close', () => {
       if (!this.closing) this.fail(new Error('The server closed a socket.'));
     });
-    this.socket.write(upgradeRequest(address));
+    this.socket.write(upgradeRequest(address), 'latin1');
   }
 
   /** Resolves once the upgrade is through. A socket that ends later on its own throws: every figure would be void. */
-  static async open(address: WireAddress, onText: (payload: Buffer) => void): Promise<WireSocket> {
-    const socket = new WireSocket(address);
-    socket.onText = onText;
-    await socket.upgraded;
-    return socket;
+  static open(address: WireAddress, onText: (payload: Buffer) => void): Promise<WireSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = new WireSocket(address, {
+        onText,
+        onUpgraded: () => {
+          socket.onLost = undefined;
+          resolve(socket);
+        },
+        onLost: reject,
+      });
+    });
   }
 
   /** Like `open`, for who is told by `onUpgraded` and `onLost` instead of being waited for. */
-  static begin(
-    address: WireAddress,
-    told: Pick<WireSocket, 'onText'> & { onUpgraded: (socket: WireSocket) => void; onLost: () => void },
-  ): WireSocket {
-    const socket = new WireSocket(address);
-    socket.onText = told.onText;
-    socket.onLost = told.onLost;
-    socket.upgraded.then(
-      () => {
-        told.onUpgraded(socket);
-      },
-      () => undefined,
-    );
-    return socket;
+  static begin(address: WireAddress, told: WireListener): WireSocket {
+    return new WireSocket(address, told);
   }
 
   sendText(text: string): void {
-    this.socket.write(maskedFrame(OPCODE_TEXT, Buffer.from(text)));
+    this.socket.write(maskedFrame(OPCODE_TEXT, text));
   }
 
   close(): void {
@@ -99,9 +99,8 @@ export class WireSocket {
     if (onLost) {
       this.close();
       this.onLost = undefined;
-      onLost();
-    } else if (this.isUpgraded) throw error;
-    this.rejectUpgraded(error);
+      onLost(error);
+    } else if (!this.closing) throw error;
   }
 
   private take(bytes: Buffer): void {
@@ -111,13 +110,12 @@ export class WireSocket {
       const end = data.indexOf('\r\n\r\n');
       if (end >= 0) {
         const status = data.subarray(0, 12).toString('latin1');
-        if (status !== 'HTTP/1.1 101' && this.onLost) {
-          this.fail(new Error(status));
+        if (status !== 'HTTP/1.1 101') {
+          this.fail(new Error(`The upgrade was answered ${status}.`));
           return;
         }
-        if (status !== 'HTTP/1.1 101') throw new Error(`The upgrade was answered ${status}.`);
         this.isUpgraded = true;
-        this.resolveUpgraded();
+        this.onUpgraded(this);
         data = data.subarray(end + 4);
       }
     }
@@ -141,7 +139,7 @@ export class WireSocket {
       if (end > data.length) break;
       const payload = data.subarray(at + head, end);
       if (opcode === OPCODE_TEXT) this.onText(payload);
-      else if (opcode === OPCODE_PING) this.socket.write(maskedFrame(OPCODE_PONG, payload));
+      else if (opcode === OPCODE_PING) this.socket.write(maskedFrame(OPCODE_PONG, payload.toString('utf8')));
       else if (opcode === OPCODE_CLOSE) {
         this.fail(new Error(`The server ended a socket: ${payload.toString('latin1')}`));
         return data.length;
@@ -159,7 +157,7 @@ function upgradeRequest({ port, path, protocol, authorization }: WireAddress): s
     'Connection: Upgrade',
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+    `Sec-WebSocket-Key: ${KEY}`,
   ];
   if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
   if (authorization !== undefined) lines.push(`Authorization: ${authorization}`);
@@ -167,14 +165,14 @@ function upgradeRequest({ port, path, protocol, authorization }: WireAddress): s
 }
 
 /** Clients must mask (RFC 6455, 5.3); a mask of zeros leaves the payload as it is. */
-function maskedFrame(opcode: number, payload: Buffer): Buffer {
-  const { length } = payload;
-  const head = Buffer.alloc(length < 126 ? 6 : 8);
-  head[0] = 0x80 | opcode;
-  if (length < 126) head[1] = 0x80 | length;
-  else if (length < 65_536) {
-    head[1] = 0x80 | 126;
-    head.writeUInt16BE(length, 2);
-  } else throw new RangeError('A benchmark sends no such frames.');
-  return Buffer.concat([head, payload]);
+function maskedFrame(opcode: number, text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  if (length > 65_535) throw new RangeError('A benchmark sends no such frames.');
+  const head = length < 126 ? 6 : 8;
+  const frame = Buffer.allocUnsafe(head + length).fill(0, 0, head);
+  frame[0] = 0x80 | opcode;
+  frame[1] = 0x80 | (length < 126 ? length : 126);
+  if (length >= 126) frame.writeUInt16BE(length, 2);
+  frame.write(text, head);
+  return frame;
 }

@@ -22,6 +22,7 @@ export function openEmbeddedLog(config: Config, logger: Logger): Promise<Embedde
     recentIdsMax: config.RECENT_IDS_MAX,
     indexFlushMs: config.INDEX_FLUSH_MS,
     indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
+    indexPendingRowsMax: config.INDEX_PENDING_ROWS_MAX,
     onProgress: progress => {
       logger[progress.total > QUIET_BYTES_MAX ? 'info' : 'debug']('rebuilding the index of the log', { ...progress });
     },

@@ -32,6 +32,7 @@ import type { EventStore } from '../event-store/event-store.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
 import { identifyLog, isIdentified, renewLog } from '../event-store/log-identity.ts';
 import type { LogStats, LogUpkeep } from '../event-store/log-upkeep.ts';
+import { oneAtATime } from '../event-store/upkeep-at-once.ts';
 import type { RunImport } from '../http/imports.ts';
 import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
 import { KeyCache } from '../keyring/key-cache.ts';
@@ -158,10 +159,10 @@ function createUpkeep(config: Config, store: EmbeddedEventStore, keyring: Copied
     logFiles: () => store.files(),
     copyKeyring: (file: string) => keyring.copyTo(file),
   };
-  return {
+  return oneAtATime({
     scavenge: options => store.scavenge(options),
     backup: (target, options) => backUp(source, target, options),
-  };
+  });
 }
 
 function compose(

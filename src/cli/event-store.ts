@@ -1,8 +1,7 @@
 /** The log, wherever the settings say it is: in the data folder, or on an EventStoreDB. Nobody else asks which. */
 import type { Config } from '../config/settings.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
-import { BadConnectionStringError, openEventStoreDb } from '../event-store/event-store.eventstoredb.ts';
-import type { EventStoreDb } from '../event-store/event-store.eventstoredb.ts';
+import type { EventStoreDb, EventStoreDbOptions } from '../event-store/event-store.eventstoredb.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { openEmbeddedLog } from './embedded-log.ts';
@@ -37,9 +36,10 @@ export async function openEventStore(
     const trouble = (): string | undefined => (embedded.stats().takesAppends ? undefined : NOT_WRITABLE);
     return { store: embedded, embedded, trouble };
   }
+  let store: EventStoreDb | undefined;
   const trouble = (): string | undefined => store?.trouble();
   let isConnected = false;
-  const store: EventStoreDb | undefined = connect(config, url, change => {
+  store = await connect(config, url, change => {
     if (change.kind === 'connected')
       logger.info('connected to EventStoreDB', { node: change.node, version: change.version });
     else {
@@ -57,11 +57,13 @@ export async function openEventStore(
   }
 }
 
-function connect(
+async function connect(
   config: Config,
   url: string,
-  onChange: NonNullable<Parameters<typeof openEventStoreDb>[0]['onChange']>,
-): EventStoreDb {
+  onChange: NonNullable<EventStoreDbOptions['onChange']>,
+): Promise<EventStoreDb> {
+  // Loaded here, since gRPC is a good part of a second that no start without it is to wait for.
+  const { BadConnectionStringError, openEventStoreDb } = await import('../event-store/event-store.eventstoredb.ts');
   try {
     return openEventStoreDb({
       url,

@@ -28,7 +28,6 @@ import { openEngine, systemClock } from './engine.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
-import { connectionString, listenNode } from './node.ts';
 import type { RunningNode } from '../event-store/node/node.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
@@ -69,7 +68,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
   let http: HttpServer | undefined;
-  let node: RunningNode | undefined;
+  let node: EventStorePort | undefined;
   try {
     credentials = await openCredentials(config, engine, logger);
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
@@ -106,7 +105,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       pageDirectory: builtPage(logger),
       pageTokens: selfMadeSecret ? pageTokens(selfMadeSecret, engine) : undefined,
     });
-    if (config.EVENTSTORE_PORT !== undefined) node = await listenNode(config, config.EVENTSTORE_PORT, store, logger);
+    node = await listenEventStore(config, store, logger);
     const edges = { gateway, http, credentials, node };
     metrics.add(
       readings({
@@ -125,7 +124,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     state.ready = true;
     return {
       ...{ httpUrl, log, gatewayUrl: gatewayUrl(dialled), selfMadeSecret: selfMadeSecret !== undefined },
-      eventStoreUrl: node && connectionString(config, node.port),
+      eventStoreUrl: node?.url,
       close: async graceMs => {
         state.ready = false;
         await closeAll(edges, engine, graceMs);
@@ -275,6 +274,16 @@ async function listenGateway(options: GatewayOptions): Promise<Gateway> {
     const { host, port } = options;
     throw listeningFailure(await whyNotListen(host, port), { port: 'GATEWAY_PORT', host: 'HOST' }, host, port);
   }
+}
+
+type EventStorePort = RunningNode & { readonly url: string };
+
+async function listenEventStore(config: Config, store: EventStore, logger: Logger): Promise<EventStorePort | undefined> {
+  if (config.EVENTSTORE_PORT === undefined) return undefined;
+  // Loaded here, since gRPC is a good part of a second that no start without it is to wait for.
+  const { connectionString, listenNode } = await import('./node.ts');
+  const node = await listenNode(config, config.EVENTSTORE_PORT, store, logger);
+  return { ...node, url: connectionString(config, node.port) };
 }
 
 async function listenHttp(http: HttpServer, host: string, port: number): Promise<number> {

@@ -165,21 +165,23 @@ function contradictions(config: Config): Contradiction[] {
   return found;
 }
 
+const SLIPS_MAX = 2;
+
 /** A variable one or two slips away from a setting. Short names are too near to everything. */
 function misspellings(environment: ConfigSources['environment']): string[] {
-  const known = [...SETTING_NAMES, ...NOT_SUPPORTED_YET].flatMap(name => [name, `${name}_FILE`]);
+  const known = new Set([...SETTING_NAMES, ...NOT_SUPPORTED_YET].flatMap(name => [name, `${name}_FILE`]));
   const warnings: string[] = [];
   for (const variable of Object.keys(environment)) {
-    if (known.includes(variable) || variable.length < 6 || variable.length > 40) continue;
-    const meant = known.find(name => name.length >= 6 && slipsBetween(variable, name) <= 2);
+    if (known.has(variable) || variable.length < 6 || variable.length > 40) continue;
+    const meant = [...known].find(name => name.length >= 6 && slipsBetween(variable, name) <= SLIPS_MAX);
     if (meant !== undefined) warnings.push(`${variable} is not a setting; did you mean ${meant}?`);
   }
   return warnings;
 }
 
-/** Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours. */
+/** Optimal string alignment distance (insertions, deletions, substitutions, swaps of neighbours); past SLIPS_MAX, any more. */
 function slipsBetween(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
+  if (Math.abs(a.length - b.length) > SLIPS_MAX) return SLIPS_MAX + 1;
   let [before, last]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i];
@@ -190,7 +192,9 @@ function slipsBetween(a: string, b: string): number {
         slips = Math.min(slips, (before[j - 2] ?? 0) + 1);
       row.push(slips);
     }
+    // Two rows that are both past it lead to nothing nearer.
+    if (Math.min(...row) > SLIPS_MAX && Math.min(...last) > SLIPS_MAX) return SLIPS_MAX + 1;
     [before, last] = [last, row];
   }
-  return last[b.length] ?? 3;
+  return last[b.length] ?? SLIPS_MAX + 1;
 }

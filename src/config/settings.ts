@@ -157,7 +157,7 @@ export const SETTINGS = {
     50,
     'requests/s',
     [1, 1_000_000],
-    'HTTP requests without valid credentials, and connections without a token, a second from one address (of IPv6: from one /64). This machine is not counted.',
+    'HTTP requests without valid credentials, and connections without a valid token, a second from one address (of IPv6: from one /64). This machine is not counted.',
   ),
   TRUSTED_PROXIES: networks({
     group: 'Access',
@@ -208,6 +208,13 @@ export const SETTINGS = {
     'rows',
     [256, 1_000_000],
     'Rows that wait before they are written early.',
+  ),
+  INDEX_PENDING_ROWS_MAX: bound(
+    'Storage',
+    1_000_000,
+    'events',
+    [1_000, 100_000_000],
+    'Events that may wait for an index that cannot be written; past it commands are refused as unavailable.',
   ),
 
   COMMANDS_IN_FLIGHT_MAX: bound(

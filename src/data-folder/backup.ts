@@ -4,7 +4,7 @@
  * and afterwards removes what only the backup before needed.
  */
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { copySynced, MANIFEST, readManifest, writeManifest, writeSynced } from './backup-manifest.ts';
 import type { BackupFile, CopyOptions } from './backup-manifest.ts';
 import type { BackupResult, UpkeepOptions } from '../event-store/log-upkeep.ts';
@@ -56,7 +56,11 @@ export async function backUp(source: BackupSource, target: string, options: Upke
     const path = `log/segments/${name}`;
     const before = known.get(path);
     // A segment that has as many bytes as it had has the same bytes: it only grows, or is replaced by a shorter one.
-    if (before !== undefined && before.bytes === sizes[i]) {
+    if (
+      before !== undefined &&
+      before.bytes === sizes[i] &&
+      (await sizeOf(join(target, before.stored))) === before.bytes
+    ) {
       stored.push(before);
       done += before.bytes;
     } else {
@@ -65,8 +69,10 @@ export async function backUp(source: BackupSource, target: string, options: Upke
     }
     options.onProgress?.({ done, total });
   }
-  const draft = join(target, `keyring.${run}.draft`);
+  // In a folder that nobody else may look into: whoever writes the copy gives it the mode that files have by default.
+  const draft = join(target, 'keyring', `draft.${run}`);
   try {
+    await mkdir(dirname(draft), { recursive: true, mode: 0o700 });
     await source.copyKeyring(draft);
     await copy('keyring/keys.1.mdb', draft);
   } finally {
@@ -74,7 +80,7 @@ export async function backUp(source: BackupSource, target: string, options: Upke
   }
   for (const name of SECRET_NAMES) {
     const file = join(source.directory, name);
-    if (await isThere(file)) await copy(name, file);
+    if ((await sizeOf(file)) !== undefined) await copy(name, file);
   }
   const createdAt = new Date(source.clock.now()).toISOString();
   await writeManifest(target, { log: source.log, position, createdAt, files: stored });
@@ -99,11 +105,12 @@ async function openTarget({ directory, log }: BackupSource, target: string): Ret
   return readManifest(target);
 }
 
-async function isThere(file: string): Promise<boolean> {
+/** Undefined where there is no such file. */
+async function sizeOf(file: string): Promise<number | undefined> {
   return stat(file).then(
-    () => true,
+    ({ size }) => size,
     (error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     },
   );

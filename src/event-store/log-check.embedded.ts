@@ -53,7 +53,12 @@ export async function checkEmbeddedLog(options: LogCheckOptions): Promise<LogChe
     const indexCheck = index && new IndexCheck(join(indexFolder, 'data.mdb'), index);
     await settleEnd(files, inUse);
     const reader = new LogReader(files, new Tail(0), RECORD_BYTES_MAX);
-    const walk = new Walk(files);
+    const walk = new Walk();
+    const fault = async (record: LogRecord, what: string): Promise<CorruptLogError> => {
+      const { file, offset } = await reader.placeOf(record.positionNumber);
+      const at = `position ${record.positionNumber}, ${record.stream}@${String(record.revision)}`;
+      return new CorruptLogError(file, offset, `${at}: ${what}`);
+    };
     const { end } = files;
     if (index && index.checkpoint > end && !inUse) {
       throw new CorruptLogError(
@@ -66,16 +71,18 @@ export async function checkEmbeddedLog(options: LogCheckOptions): Promise<LogChe
       const chunk = await reader.chunkOnDisk(next);
       if (!chunk) break;
       for (const record of chunk.records) {
-        walk.see(record);
+        const what = walk.see(record);
+        if (what !== undefined) throw await fault(record, what);
         indexCheck?.see(record);
       }
       const found = await look?.(chunk.records.filter(record => !record.scavenged));
       const faulty = found && chunk.records.find(({ position }) => position === found.event.position);
-      if (faulty) throw walk.fault(faulty, found.what);
+      if (faulty) throw await fault(faulty, found.what);
       next = chunk.end;
       onProgress?.({ done: Math.min(next, end), total: end });
     }
-    walk.end();
+    const unended = walk.end();
+    if (unended) throw await fault(unended, 'its append is not whole');
     indexCheck?.end(inUse);
     const bytes = files.segments.reduce((sum, segment) => sum + fileBytes(segment), 0);
     return { ...walk.counts(), segments: files.segments.length, bytes, index: index ? 'whole' : 'absent' };
@@ -118,47 +125,36 @@ function openIndex(directory: string, storageId: Buffer): LogIndex | undefined {
 
 /** What must hold from one record to the next. */
 class Walk {
-  private readonly files: SegmentFiles;
   /** Stream -> its last revision; TOMBSTONE where nothing may follow. */
   private readonly heads = new Map<string, number>();
   private last: LogRecord | undefined;
   private events = 0;
   private stubs = 0;
 
-  constructor(files: SegmentFiles) {
-    this.files = files;
-  }
-
-  see(record: LogRecord): void {
+  /** What is wrong with a record that comes after those seen so far. */
+  see(record: LogRecord): string | undefined {
     const { stream, positionNumber: position, revisionNumber: revision } = record;
     const before = this.last?.positionNumber ?? -1;
-    if (position <= before) throw this.fault(record, `its position does not follow ${before}`);
-    if (record.groupPosition > position) throw this.fault(record, 'its group begins behind it');
+    if (position <= before) return `its position does not follow ${before}`;
+    if (record.groupPosition > position) return 'its group begins behind it';
     if (this.last && !this.last.lastOfAppend && record.groupPosition > this.last.groupPosition)
-      throw this.fault(record, 'it begins a group, and the append before it has not ended');
+      return 'it begins a group, and the append before it has not ended';
     const head = this.heads.get(stream) ?? -1;
-    if (head === TOMBSTONE) throw this.fault(record, 'it stands behind the tombstone of its stream');
-    if (revision !== TOMBSTONE && revision !== head + 1)
-      throw this.fault(record, `it follows revision ${head} of its stream`);
+    if (head === TOMBSTONE) return 'it stands behind the tombstone of its stream';
+    if (revision !== TOMBSTONE && revision !== head + 1) return `it follows revision ${head} of its stream`;
     this.heads.set(stream, revision);
     this.last = record;
     if (record.scavenged) this.stubs++;
     else this.events++;
+    return undefined;
   }
 
-  end(): void {
-    if (this.last && !this.last.lastOfAppend) throw this.fault(this.last, 'its append is not whole');
+  /** The last record, where the log may not end with it. */
+  end(): LogRecord | undefined {
+    return this.last?.lastOfAppend === false ? this.last : undefined;
   }
 
   counts(): { readonly events: number; readonly stubs: number; readonly streams: number } {
     return { events: this.events, stubs: this.stubs, streams: this.heads.size };
-  }
-
-  fault(record: LogRecord, what: string): CorruptLogError {
-    const position = record.positionNumber;
-    const segment = this.files.find(position) ?? this.files.active;
-    const at = `position ${position}, ${record.stream}@${String(record.revision)}`;
-    // In a compacted segment a position is no offset.
-    return new CorruptLogError(segment.file, segment.compacted ? 0 : position - segment.base, `${at}: ${what}`);
   }
 }

@@ -116,7 +116,7 @@ export class CatchUp {
     const { room, cursor, view } = subscription;
     for (let attempt = 1; ; attempt++) {
       try {
-        const tail = await tails.open(room.stream, room.name);
+        const tail = await tails.open(room.stream, room.name, { after: cursor });
         if (cursor > tail.head) return undefined;
         if (tail.covers(cursor)) return { kind: 'frames', frames: tail.framesAfter(cursor, view) };
         return await tails.before(room.stream, room.name, cursor, view);

@@ -11,7 +11,7 @@ import { RequestError } from '../errors.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { Admission, type AdmissionStats } from './admission.ts';
-import { CLOSE } from './close-codes.ts';
+import { CLOSE, type Close } from './close-codes.ts';
 import type { GatewayContext, GatewayCounters } from './context.ts';
 import { Feed } from './feed.ts';
 import { Hub } from './hub.ts';
@@ -54,7 +54,7 @@ export interface GatewayOptions {
   readonly newId: () => string;
   readonly random?: () => number;
   readonly limits?: Partial<GatewayLimits>;
-  /** Counts connections without a token, by address. Default: nobody does. */
+  /** Counts connections without a valid token, by address. Default: nobody does. */
   readonly strangers?: Pick<Strangers, 'admit'>;
 }
 
@@ -173,22 +173,28 @@ function openSession(
   const bearer = upgrade.protocols.find(protocol => protocol.startsWith(BEARER_PROTOCOL));
   const header = /^Bearer +(\S+)$/i.exec(upgrade.authorization ?? '')?.[1];
   const token = header ?? bearer?.slice(BEARER_PROTOCOL.length);
+  const tooMany = (): Close | undefined => refuseStranger(upgrade, strangers);
   if (!upgrade.protocols.includes(SUBPROTOCOL)) session.end(CLOSE.version);
   else if (refused) session.end(refused);
-  else if (token !== undefined) session.authenticate(token);
-  else if (upgrade.authorization !== undefined) session.endUnauthorized('Authorization is not Bearer');
-  else admitStranger(session, upgrade, strangers);
+  else if (token !== undefined) session.authenticate(token, undefined, tooMany);
+  else {
+    // Who has brought no token yet may wait for a while with it, as long as not too many from there do.
+    const close = tooMany();
+    if (close) session.end(close);
+    else if (upgrade.authorization !== undefined) session.endUnauthorized('Authorization is not Bearer');
+  }
   return session;
 }
 
-/** Who has brought no token yet may wait for a while with it, as long as not too many from there do. */
-function admitStranger(session: Session, upgrade: Upgrade, strangers: GatewayOptions['strangers']): void {
+/** How to close a connection without a valid token where too many come from its address. */
+function refuseStranger(upgrade: Upgrade, strangers: GatewayOptions['strangers']): Close | undefined {
   try {
     strangers?.admit(upgrade);
+    return undefined;
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     const { code, reason } = CLOSE.rateLimited;
-    session.end({ code, reason: `${reason}: retry after ${error.retryAfterMs ?? 0} ms` });
+    return { code, reason: `${reason}: retry after ${error.retryAfterMs ?? 0} ms` };
   }
 }
 

@@ -84,7 +84,8 @@ export class Outbox {
 
   /** Resolves once `hasRoomFor`, or the socket has closed. */
   async roomFor(bytes: number): Promise<void> {
-    while (!this.closed && !this.hasRoomFor(bytes)) await new Promise<void>(resolve => (this.waiting ??= []).push(resolve));
+    while (!this.closed && !this.hasRoomFor(bytes))
+      await new Promise<void>(resolve => (this.waiting ??= []).push(resolve));
   }
 
   drained(): void {

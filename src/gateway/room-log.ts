@@ -37,6 +37,13 @@ export interface HistoryPage {
   readonly before: bigint;
 }
 
+interface CollectOptions {
+  readonly direction?: 'backwards';
+  readonly from: bigint | 'end';
+  readonly maxCount: number;
+  readonly enough?: (revision: bigint, events: number) => boolean;
+}
+
 /** Reads that may wait for one of the node's slots; beyond it a caller is told to come back. */
 const READS_WAITING_MAX = 100_000;
 
@@ -76,14 +83,16 @@ export class RoomLog {
   }
 
   /**
-   * The last events of the stream, as many as a page holds. Of those behind one that cannot be read, where there are any.
+   * The last events of the stream until they are `enough`, as many as a page holds at most. Of those behind one that
+   * cannot be read, where there are any.
    *
+   * @param enough asked of each event read, from the head down: its revision, and how many there are with it
    * @throws StreamDeletedError, and what opening the last event throws
    */
-  tail(stream: string): Promise<TailRead> {
+  tail(stream: string, enough: (revision: bigint, events: number) => boolean): Promise<TailRead> {
     return this.withSlot(async () => {
       const { pageEvents, pageBytes } = this.limits;
-      const options = { direction: 'backwards', from: 'end', maxCount: pageEvents } as const;
+      const options = { direction: 'backwards', from: 'end', maxCount: pageEvents, enough } as const;
       for (let missed = 0; ; missed++) {
         const { events, missing } = await this.collect(stream, options, pageBytes);
         const run = await this.openEnd(events.reverse());
@@ -128,7 +137,7 @@ export class RoomLog {
 
   private async collect(
     stream: string,
-    options: { readonly direction?: 'backwards'; readonly from: bigint | 'end'; readonly maxCount: number },
+    { enough, ...options }: CollectOptions,
     bytesMax: number,
   ): Promise<{ readonly events: RecordedEvent[]; readonly missing: boolean }> {
     this.reads += 1;
@@ -143,7 +152,7 @@ export class RoomLog {
         if (last && event.revision !== last.revision + step) break;
         events.push(event);
         bytes += event.data.length + event.metadata.length;
-        if (bytes >= bytesMax) break;
+        if (bytes >= bytesMax || enough?.(event.revision, events.length) === true) break;
       }
     } catch (error) {
       if (!(error instanceof StreamNotFoundError)) throw error;

@@ -1,7 +1,7 @@
 /**
  * The tails of rooms that this node has at hand (GW-11), so that a storm of resumes is no storm of reads. A room's tail
- * is read once, backwards from the head, by one read that all who ask meanwhile wait for; from then on the live feed
- * keeps it at its head. A room is in one of these states:
+ * is read once, backwards from the head down to what is asked for, by one read that all who ask meanwhile wait for; from
+ * then on the live feed keeps it at its head. A room is in one of these states:
  *   absent    nothing is known; the feed passes it by unless somebody is subscribed
  *   reading   one read is under way; what the feed brings meanwhile waits, to be joined to it
  *   held      every revision from the tail's `first` on, up to the last that the feed brought
@@ -25,6 +25,8 @@ const READS_MAX = 6;
 const LAG_MS = 50;
 /** A tail read while the feed is away is not kept true by it, so it is read again after so much. */
 const UNFED_MS = 1_000;
+/** A tail begins with so many revisions, or all there are, even if nobody asked for so many: others have missed a few more. */
+const TAIL_EVENTS_MIN = 32;
 
 export interface RoomTailsOptions {
   readonly roomLog: RoomLog;
@@ -51,8 +53,14 @@ export type Following =
   /** The log no longer has it. */
   | { readonly kind: 'truncated'; readonly bounds: StreamBounds };
 
+/** What somebody asks a tail for: what follows a cursor, or so many of the last revisions. */
+export type TailWanted = { readonly after: bigint } | { readonly last: number };
+
 interface Reading {
   readonly tail: Promise<RoomTail>;
+  /** What those who wait for it want of it at the most; undefined: nobody has named a cursor. */
+  after: bigint | undefined;
+  last: number;
   /** What the feed brought since it began. */
   readonly brought: EncodedRun[];
   broughtEvents: number;
@@ -105,17 +113,20 @@ export class RoomTails {
   }
 
   /**
-   * The room's tail, read if it is not held: it ends at a durable head of no earlier than when somebody first asked.
+   * The room's tail, read if it is not held: it ends at a durable head of no earlier than when somebody first asked, and
+   * reaches down to what is wanted by those who ask until it is read, as far as a page goes.
    *
    * @throws StreamDeletedError, UnavailableError, and what opening its last event throws
    */
-  open(stream: string, room: string): Promise<RoomTail> {
+  open(stream: string, room: string, wanted: TailWanted): Promise<RoomTail> {
     const held = this.get(stream);
     if (held) {
       this.hits += 1;
       return Promise.resolve(held);
     }
-    return (this.reading.get(stream) ?? this.read(stream, room)).tail;
+    const reading = this.reading.get(stream);
+    if (reading) want(reading, wanted);
+    return (reading ?? this.read(stream, room, wanted)).tail;
   }
 
   /** What follows the cursor, as far as a page goes, where the tail is held and has it. */
@@ -140,7 +151,7 @@ export class RoomTails {
     const { byCursor } = deep;
     const over = (): void => {
       byCursor.delete(key);
-      if (byCursor.size === 0) this.deep.delete(stream);
+      if (byCursor.size === 0 && this.deep.get(stream)?.byCursor === byCursor) this.deep.delete(stream);
     };
     deep.last = page.then(over, over);
     return page;
@@ -189,13 +200,15 @@ export class RoomTails {
   /** What is held of the room, or being read, may not be the log's word any more. */
   forget(stream: string): void {
     this.drop(stream);
+    // Reads below the tail that are under way end for those who have asked; who asks from now on shares none of them.
+    this.deep.delete(stream);
     const reading = this.reading.get(stream);
     if (reading) reading.spoiled = true;
   }
 
   /** `forget`, for each room whose stream's name begins so. */
   forgetAll(prefix = ''): void {
-    for (const stream of [...this.held.keys(), ...this.reading.keys()])
+    for (const stream of [...this.held.keys(), ...this.reading.keys(), ...this.deep.keys()])
       if (stream.startsWith(prefix)) this.forget(stream);
   }
 
@@ -207,32 +220,34 @@ export class RoomTails {
     if (revision !== undefined && revision > reading.passed) reading.passed = revision;
   }
 
-  private read(stream: string, room: string): Reading {
+  private read(stream: string, room: string, wanted: TailWanted): Reading {
     const { promise, resolve, reject } = settleable<RoomTail>();
-    const reading: Reading = { tail: promise, brought: [], broughtEvents: 0, passed: -1n, spoiled: false };
+    const asked = { after: undefined, last: TAIL_EVENTS_MIN };
+    const reading: Reading = { tail: promise, ...asked, brought: [], broughtEvents: 0, passed: -1n, spoiled: false };
+    want(reading, wanted);
     this.reading.set(stream, reading);
-    this.readUntilJoined(stream, room, reading).then(
-      tail => {
-        this.reading.delete(stream);
-        this.hold(stream, tail);
-        resolve(tail);
-      },
-      (error: unknown) => {
-        this.reading.delete(stream);
-        reject(error);
-      },
-    );
+    this.readUntilJoined(stream, room, reading).then(resolve, (error: unknown) => {
+      this.reading.delete(stream);
+      reject(error);
+    });
     return reading;
   }
 
+  /** The tail is held from the turn on in which it was found to be at the head: the feed may bring more in the next one. */
   private async readUntilJoined(stream: string, room: string, reading: Reading): Promise<RoomTail> {
     const { roomLog, limits, timers } = this.options;
+    const enough = (revision: bigint, events: number): boolean =>
+      events >= reading.last && (reading.after === undefined || revision <= reading.after + 1n);
     for (let reads = 1; reads <= READS_MAX; reads++) {
-      const { first, run } = await roomLog.tail(stream);
+      const { first, run } = await roomLog.tail(stream, enough);
       const tail = new RoomTail(room, first, limits);
       tail.append(new EncodedRun(run));
       const joined = reading.brought.every(brought => tail.append(brought));
-      if (joined && !reading.spoiled && tail.head >= reading.passed) return tail;
+      if (joined && !reading.spoiled && tail.head >= reading.passed) {
+        this.reading.delete(stream);
+        this.hold(stream, tail);
+        return tail;
+      }
       const lags = !reading.spoiled && reading.broughtEvents <= limits.pageEvents;
       reading.spoiled = false;
       if (lags) await delay(timers, LAG_MS);
@@ -243,6 +258,9 @@ export class RoomTails {
 
   private async readFrom(stream: string, room: string, cursor: bigint, view: View): Promise<Following> {
     const { roomLog, limits } = this.options;
+    // What others asked for in the meantime may have brought it.
+    const brought = this.after(stream, cursor, view);
+    if (brought) return { kind: 'frames', frames: brought };
     const held = this.held.get(stream);
     const tail = held?.tail;
     const before = tail && tail.first > cursor + 1n ? tail.first : undefined;
@@ -282,6 +300,11 @@ export class RoomTails {
     this.held.delete(stream);
     this.bytes -= held.bytes;
   }
+}
+
+function want(reading: Reading, wanted: TailWanted): void {
+  if ('last' in wanted) reading.last = Math.max(reading.last, wanted.last);
+  else if (reading.after === undefined || wanted.after < reading.after) reading.after = wanted.after;
 }
 
 function runFrames(room: string, run: EncodedRun, view: View, frameBytes: number): EventFrame[] {

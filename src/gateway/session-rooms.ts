@@ -83,8 +83,16 @@ export class SessionRooms implements Subscriber {
     { room, after = -1n, tail: last, live, log }: SubscribeFrame,
   ): Promise<StreamBounds> {
     const { tails, roomLog } = this.context;
-    if (live === true || (log !== undefined && log !== this.context.log)) return roomLog.bounds(stream);
-    const tail = await tails.open(stream, room).catch((error: unknown) => {
+    const isOurs = log === undefined || log === this.context.log;
+    if (live === true && isOurs) {
+      const bounds = await roomLog.bounds(stream);
+      // Nothing of it can be read: because all was truncated, or because it was deleted, which reading it tells.
+      if (bounds.head >= 0n && bounds.first > bounds.head) await tails.open(stream, room, { last: 0 });
+      return bounds;
+    }
+    if (!isOurs) return roomLog.bounds(stream);
+    const wanted = last === undefined ? { after } : { last };
+    const tail = await tails.open(stream, room, wanted).catch((error: unknown) => {
       // The log may say it all the same, and if it does, catching up tries for longer.
       if (error instanceof UnavailableError) return undefined;
       throw error;

@@ -60,12 +60,15 @@ export class Session implements SocketHandlers {
     this.outbox = new Outbox(socket, context.limits, context.clock, this);
   }
 
-  /** With the token of the upgrade, or of the first `auth` frame. */
-  authenticate(token: string, ref?: string): void {
+  /**
+   * With the token of the upgrade, or of the first `auth` frame. `refused` is asked of a token that is not valid: how to
+   * close where that is not all there is to say.
+   */
+  authenticate(token: string, ref?: string, refused?: () => Close | undefined): void {
     this.state = { kind: 'authenticating', waiting: [], bytes: 0 };
     this.context.verifyToken(token).then(
       verdict => {
-        this.authenticated(verdict, ref);
+        this.authenticated(verdict, ref, refused);
       },
       (error: unknown) => {
         this.fail(error);
@@ -88,11 +91,13 @@ export class Session implements SocketHandlers {
     return this.state.kind === 'open';
   }
 
-  private authenticated(verdict: TokenVerdict, ref: string | undefined): void {
+  private authenticated(verdict: TokenVerdict, ref: string | undefined, refused?: () => Close | undefined): void {
     const { state } = this;
     if (state.kind !== 'authenticating') return;
     if (verdict.kind !== 'valid') {
-      if (verdict.kind === 'expired') this.end(CLOSE.tokenExpired);
+      const close = refused?.();
+      if (close) this.end(close);
+      else if (verdict.kind === 'expired') this.end(CLOSE.tokenExpired);
       else this.endUnauthorized('token', verdict.message);
       return;
     }

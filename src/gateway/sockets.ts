@@ -67,6 +67,12 @@ export interface SocketServerOptions {
   open(socket: Socket, upgrade: Upgrade): SocketHandlers;
 }
 
+/**
+ * Connections that may wait to be accepted: after a cut all clients come back in one moment, and whoever finds no room
+ * tries again only after a second. The kernel may allow fewer (`net.core.somaxconn`).
+ */
+export const CONNECTIONS_WAITING_MAX = 4_096;
+
 /** Nothing can listen there. */
 export class PortTakenError extends Error {
   override readonly name = 'PortTakenError';

@@ -7,6 +7,7 @@ import { STATUS_CODES } from 'node:http';
 import type * as Uws from 'uWebSockets.js';
 import {
   answeredProtocol,
+  CONNECTIONS_WAITING_MAX,
   offeredProtocols,
   plainAnswer,
   PortTakenError,
@@ -24,6 +25,10 @@ import {
 const IDLE_TIMEOUT_S = 120;
 /** Room for the one frame that may go above the bound, and for what is corked. */
 const BACKPRESSURE_SLACK_BYTES = 4_194_304;
+/** What uSockets lets wait to be accepted on one listening socket; it cannot be told otherwise. */
+const LISTENER_WAITING_MAX = 512;
+/** Of `listen`: others may share the port. */
+const LISTEN_SHARED = 0;
 const SEND_RESULTS: readonly SendResult[] = ['queued', 'sent', 'dropped'];
 
 interface UserData {
@@ -169,23 +174,35 @@ async function listening(
   app: Uws.TemplatedApp,
   { host, port }: SocketServerOptions,
 ): Promise<SocketServer> {
+  const listen = async (at: number, options: number): Promise<Uws.us_listen_socket> => {
+    const listener = await new Promise<Uws.us_listen_socket | false>(resolve => {
+      (app.listen as unknown as Listen).call(app, host, at, options, resolve);
+    });
+    if (listener === false) throw new PortTakenError(host, at);
+    return listener;
+  };
   // Exclusive: by default several processes would share the port in silence. Neither the four arguments nor the
   // constant are in the package's types.
   const { LIBUS_LISTEN_EXCLUSIVE_PORT } = uws as unknown as { readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number };
-  const listenSocket = await new Promise<Uws.us_listen_socket | false>(resolve => {
-    (app.listen as unknown as Listen).call(app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
-  });
-  if (listenSocket === false) throw new PortTakenError(host, port);
-  let accepting = true;
+  const first = await listen(port, LIBUS_LISTEN_EXCLUSIVE_PORT);
+  const bound = uws.us_socket_local_port(first);
+  let listeners = [first];
+  if (process.platform === 'linux') {
+    // The kernel spreads connections over all that share a port. Who wants it exclusively, as above, is still refused.
+    uws.us_listen_socket_close(first);
+    listeners = [];
+    while (listeners.length * LISTENER_WAITING_MAX < CONNECTIONS_WAITING_MAX)
+      listeners.push(await listen(bound, LISTEN_SHARED));
+  }
   const stopAccepting = () => {
-    if (accepting) uws.us_listen_socket_close(listenSocket);
-    accepting = false;
+    for (const listener of listeners) uws.us_listen_socket_close(listener);
+    listeners = [];
   };
   return {
-    port: uws.us_socket_local_port(listenSocket),
+    port: bound,
     stopAccepting,
     close: () => {
-      accepting = false;
+      listeners = [];
       app.close();
       return Promise.resolve();
     },

@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import {
   answeredProtocol,
+  CONNECTIONS_WAITING_MAX,
   offeredProtocols,
   plainAnswer,
   PortTakenError,
@@ -236,7 +237,7 @@ function listening(http: Server, host: string, port: number): Promise<void> {
       reject(new PortTakenError(host, port));
     };
     http.once('error', failed);
-    http.listen({ host, port, exclusive: true }, () => {
+    http.listen({ host, port, exclusive: true, backlog: CONNECTIONS_WAITING_MAX }, () => {
       http.off('error', failed);
       resolve();
     });

@@ -111,10 +111,12 @@ export async function addDocumentRoutes(
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.header('cache-control', 'no-cache').send(app.swagger()),
   );
-  const asyncApi = createAsyncApi();
-  app.get('/asyncapi.json', { schema: { hide: true } }, async (request, reply) =>
-    reply.header('cache-control', 'no-cache').send(asyncApi(gatewayUrlFor(request.headers.host, gatewayUrl))),
-  );
+  // Made when it is first asked for, as the other is: a start waits for nothing that nobody may read.
+  let asyncApi: ReturnType<typeof createAsyncApi> | undefined;
+  app.get('/asyncapi.json', { schema: { hide: true } }, async (request, reply) => {
+    asyncApi ??= createAsyncApi();
+    return reply.header('cache-control', 'no-cache').send(asyncApi(gatewayUrlFor(request.headers.host, gatewayUrl)));
+  });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     // Without the bar on top, which would bear another project's name, and a field for any document.

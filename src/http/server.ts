@@ -5,7 +5,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify from 'fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { ExportConversations } from '../audit/export.ts';
 import type { VerifyToken } from '../auth/tokens.ts';
@@ -91,6 +91,12 @@ export interface HttpServer {
 /** Longer than any id, a person's among them, percent-encoded or not. */
 const PATH_PARAMETER_UNITS_MAX = 1_800;
 
+/** Named when fastify is made, or the start would load the compilers of its own; its types know of none but those. */
+const COMPILERS = {
+  buildValidator: () => validatorCompiler,
+  buildSerializer: () => serializerCompiler,
+} as unknown as NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
+
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { logger, limits } = options;
   const closing = new AbortController();
@@ -107,12 +113,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     connectionTimeout: limits.idleTimeoutMs,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PATH_PARAMETER_UNITS_MAX },
+    schemaController: { compilersFactory: COMPILERS },
     frameworkErrors: (error, request, reply) => {
       void fail(error, request, reply);
     },
     clientErrorHandler: refuseNonsense,
   });
-  app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler);
   addJsonParser(app);
   const methodsOf = watchMethods(app);
   const refuse = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {

@@ -1,13 +1,13 @@
 /**
  * Thousands of sockets of one node that are cut, all at once or each at its own time, while it is killed, restarted and
  * drained: every broadcast reaches everybody once and in order, and the resumes do not become reads of the log. The
- * clients are raw sockets in a process of their own.
+ * clients are raw sockets in processes of their own.
  */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startChild } from '../../bench/support/child-process.ts';
-import type { Child } from '../../bench/support/child-process.ts';
-import type { StormClients, StormPlan } from '../../bench/support/storm-clients.ts';
+import type { StormPlan } from '../../bench/support/storm-clients.ts';
+import { startStormCrowd } from '../../bench/support/storm-crowd.ts';
+import type { StormCrowd } from '../../bench/support/storm-crowd.ts';
 import { startServer } from '../support/server-process.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { connectWire } from '../support/wire-client.ts';
@@ -24,7 +24,7 @@ const SETTLE_MS = 40_000;
 const SECRET = 'a secret that is long enough for the storm of reconnects';
 
 let server: ServerProcess | undefined;
-let clients: Child<StormClients> | undefined;
+let clients: StormCrowd | undefined;
 
 afterEach(async () => {
   await clients?.end();
@@ -38,10 +38,10 @@ async function begin(rooms: readonly string[], cuts: StormPlan['cuts'], count: n
   const url = new URL(server.gatewayUrl);
   const publisher = await connectWire(server.gatewayUrl, server.token('service', 'publisher'));
   for (const room of rooms) await send(publisher, room, 'StartConversation', { channel: 'chaos' });
-  clients = startChild<StormClients>('storm-clients', []);
+  clients = startStormCrowd();
   const address = { port: Number(url.port), path: url.pathname, protocol: 'verbatim.v1' };
   const plan = { system: 'verbatim', address, secret: SECRET, clients: count, rooms, cuts, upMs: UP_MS } as const;
-  await clients.ask('connect', plan);
+  await clients.connect(plan);
   return publisher;
 }
 
@@ -75,7 +75,7 @@ describe('a storm of reconnects', () => {
       const room = 'conversation:storm';
       let publisher = await begin([room], cuts, CLIENTS);
       const sentAt: number[] = [];
-      await clients?.ask('storm');
+      await clients?.storm();
       for (let seq = 0; seq < BROADCASTS; seq++) {
         const due = performance.now() + INTERVAL_MS;
         sentAt.push(performance.timeOrigin + performance.now());
@@ -87,7 +87,7 @@ describe('a storm of reconnects', () => {
         }
         await new Promise(resolve => setTimeout(resolve, Math.max(0, due - performance.now())));
       }
-      const verdict = await clients?.ask('settle', sentAt, SETTLE_MS);
+      const verdict = await clients?.settle(sentAt, SETTLE_MS);
       const { replayMs, ...counts } = verdict ?? { replayMs: [] };
       console.log(`  ${JSON.stringify(counts)}, ${replayMs.length} replays`);
       expect(counts).toMatchObject({
@@ -114,7 +114,7 @@ describe('a storm of reconnects', () => {
     const startedMs = await server?.start();
     publisher = await connectWire(server?.gatewayUrl ?? '', server?.token('service', 'publisher') ?? '');
     await broadcast();
-    const { replayMs: _, ...counts } = (await clients?.ask('settle', sentAt, SETTLE_MS)) ?? { replayMs: [] };
+    const { replayMs: _, ...counts } = (await clients?.settle(sentAt, SETTLE_MS)) ?? { replayMs: [] };
     const reads = await metric('verbatim_room_reads_total');
     console.log(`  ${JSON.stringify(counts)}, ${reads} reads of rooms, started in ${startedMs?.toFixed(0) ?? '?'} ms`);
     const expected = RESTARTED_SOCKETS * sentAt.length;

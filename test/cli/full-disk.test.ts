@@ -1,20 +1,22 @@
 /** A served process whose disk fills up, or cannot be written any more: what it says, what goes on, and that it heals. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 import { mountSmallDisk, NOT_MOUNTED, remount } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { Workplace } from './support.ts';
+import { importLines, Workplace } from './support.ts';
 
 const SECRET = 'a-configured-secret-0123456789-0123456789';
 const HEAL_MS_MAX = 15_000;
 
-async function served(dataFolder: string): Promise<ServerProcess> {
+async function served(dataFolder: string, more: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   const server = await startServer({
     dataFolder,
     environment: {
+      ...more,
       ...{ JWT_SECRET: SECRET, HOST: '127.0.0.1' },
       ...{ HTTP_REQUESTS_PER_SECOND_MAX: '100000', HTTP_TENANT_REQUESTS_PER_SECOND_MAX: '100000' },
     },
@@ -122,8 +124,91 @@ it(
   },
 );
 
+/** How many lines of an import came to what. */
+async function imported(server: ServerProcess, room: string, lines: number): Promise<Record<string, number>> {
+  const headers = {
+    authorization: `Bearer ${server.token('service', 'importer')}`,
+    'content-type': 'application/x-ndjson',
+  };
+  const body = importLines(room, lines);
+  const answer = await fetch(`${server.httpUrl}/v1/import`, { method: 'POST', headers, body });
+  const counts: Record<string, number> = {};
+  for (const line of (await answer.text()).trim().split('\n')) {
+    const { status } = JSON.parse(line) as { status: string };
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
+}
+
 it(
-  'read-only while it runs: as a full disk; read-only at the start: said in one line',
+  'the index’s disk alone full: nothing acknowledged waits for it, up to a bound; then as a full disk',
+  { timeout: 60_000 },
+  async ({ skip }) => {
+    const data = await tempFolder();
+    const index = join(data, 'log', 'index');
+    if (!(await mountSmallDisk(index, 600))) return skip(NOT_MOUNTED);
+    const server = await served(data, { INDEX_FLUSH_MS: '50', INDEX_PENDING_ROWS_MAX: '1000' });
+    expect((await post(server, 'r1', 'StartConversation', { channel: 'web' })).status).toBeLessThan(300);
+    const ballast = join(index, 'ballast.txt');
+    await writeFile(ballast, Buffer.alloc(600_000)).catch(() => undefined);
+    // Within the bound the index may be away.
+    expect(await imported(server, 'early', 300)).toEqual({ imported: 300 });
+    expect(await health(server, 'ready')).toBe(200);
+    // Cut off at the bound, after its own patience.
+    await expect(imported(server, 'late', 3_000)).rejects.toThrow();
+    expect(await say(server, 'r1', 10)).toMatchObject({ status: 503, code: 'unavailable', retryable: true });
+    expect(await health(server, 'ready')).toBe(503);
+    expect(await history(server, 'early')).toBe(200);
+    await rm(ballast);
+    await healed(server);
+    const { duplicate = 0, ...rest } = await imported(server, 'late', 3_000);
+    expect(duplicate).toBeGreaterThan(500);
+    expect(rest).toEqual({ imported: 3_000 - duplicate });
+    await server.kill9();
+    await server.start();
+    expect(await imported(server, 'late', 3_000)).toEqual({ duplicate: 3_000 });
+    expect((await say(server, 'r1', 10)).status).toBeLessThan(300);
+  },
+);
+
+/** ext4 and the like refuse writes to an immutable file even to who has it open; false where it cannot be had. */
+function setImmutable(file: string, how: '+i' | '-i'): boolean {
+  try {
+    execFileSync('chattr', [how, file], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+it(
+  'the log’s file refuses every write while it runs: as a full disk, and healed from',
+  { timeout: 60_000 },
+  async ({ skip }) => {
+    const data = await tempFolder();
+    const server = await served(data);
+    expect((await post(server, 'r1', 'StartConversation', { channel: 'web' })).status).toBeLessThan(300);
+    const [name = ''] = await readdir(join(data, 'log', 'segments'));
+    const segment = join(data, 'log', 'segments', name);
+    if (!setImmutable(segment, '+i')) return skip('NOT RUN: no file can be made immutable here (chattr +i)');
+    try {
+      expect(await say(server, 'r1', 100)).toMatchObject({ status: 503, code: 'unavailable', retryable: true });
+      expect(await health(server, 'ready')).toBe(503);
+      expect(await health(server, 'live')).toBe(200);
+      expect(await history(server, 'r1')).toBe(200);
+    } finally {
+      setImmutable(segment, '-i');
+    }
+    await healed(server);
+    expect((await say(server, 'r1', 100)).status).toBeLessThan(300);
+    await server.kill9();
+    await server.start();
+    expect((await say(server, 'r1', 100)).status).toBeLessThan(300);
+  },
+);
+
+it(
+  'read-only at the start: said in one line, and what is there can be checked',
   { timeout: 60_000 },
   async ({ skip }) => {
     const disk = join(await tempFolder(), 'disk');

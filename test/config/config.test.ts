@@ -55,6 +55,7 @@ describe('a value', () => {
       recentIdsMax: config.RECENT_IDS_MAX,
       indexFlushMs: config.INDEX_FLUSH_MS,
       indexFlushRowsMax: config.INDEX_FLUSH_ROWS_MAX,
+      indexPendingRowsMax: config.INDEX_PENDING_ROWS_MAX,
     }).toEqual(EMBEDDED_DEFAULTS);
   });
 

@@ -1,6 +1,6 @@
 /** Backups of a log that is written to meanwhile, cut off at will, and folders restored from them. */
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { backUp, BackupTargetError } from '../../src/data-folder/backup.ts';
 import { DamagedBackupError, readManifest } from '../../src/data-folder/backup-manifest.ts';
@@ -163,6 +163,37 @@ it('has the keys of now, and none that was destroyed, not even in the bytes of i
   await keyring.destroy([SUBJECT]);
   await backUp(source, target);
   expect((await bytesOf()).includes(kept)).toBe(false);
+});
+
+it('nobody else can read a key, while it is copied or later, whatever the folder lets them', async () => {
+  const { root, store, keyring, source } = await folderInUse();
+  const target = join(root, 'backup');
+  await mkdir(target, { mode: 0o755 });
+  await store.append('s0', [newEvent()], any);
+  const readable: string[] = [];
+  const copyKeyring = async (file: string): Promise<void> => {
+    await keyring.copyTo(file);
+    if (((await stat(file)).mode & 0o077) !== 0 && ((await stat(dirname(file))).mode & 0o077) !== 0)
+      readable.push(file);
+  };
+  await backUp({ ...source, copyKeyring }, target);
+  for (const entry of await readdir(target, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && ((await stat(path)).mode & 0o077) !== 0) readable.push(path);
+  }
+  expect(readable).toEqual([]);
+});
+
+it('copies again what the folder has lost since the last run', async () => {
+  const { root, store, source } = await folderInUse();
+  const target = join(root, 'backup');
+  for (let i = 0; i < 100; i++) await store.append('s0', [newEvent('x'.repeat(600))], any);
+  await backUp(source, target);
+  const [lost, cut] = (await readManifest(target))?.files ?? [];
+  await rm(join(target, lost?.stored ?? ''));
+  await truncate(join(target, cut?.stored ?? ''), 1_000);
+  await backUp(source, target);
+  expect((await eventsIn(await restored(root, target))).size).toBe(100);
 });
 
 it('a damaged, incomplete or missing backup is refused by name, and leaves nothing that a server would start on', async () => {

@@ -161,14 +161,21 @@ it('an event behind a tombstone, and an append that never ends, are named', asyn
   expect((await faultOf(other)).message).toContain('behind the tombstone');
 });
 
-it('a fault in a compacted segment is named', async () => {
+it('a fault in a compacted segment is named with its byte, whichever check finds it', async () => {
   const directory = await closedLog();
-  const compacted: string[] = [];
-  for (const file of await segmentFiles(directory))
-    if ((await readFile(file)).readUInt32LE(8) === 2) compacted.push(file);
-  const [file = ''] = compacted;
+  const files: string[] = [];
+  for (const file of await segmentFiles(directory)) if ((await readFile(file)).readUInt32LE(8) === 2) files.push(file);
+  const [file = ''] = files;
   await flipBit(file, 64 + 20);
   expect(await faultOf(directory)).toMatchObject({ file, offset: 64 });
+  await flipBit(file, 64 + 20);
+  const bytes = await readFile(file);
+  const second = 64 + bytes.readUInt32LE(64);
+  const third = second + bytes.readUInt32LE(second);
+  await forge(file, third, record => record.writeUInt32LE(record.readUInt32LE(16) + 1, 16));
+  const fault = await faultOf(directory);
+  expect(fault).toMatchObject({ file, offset: third });
+  expect(fault.message).toContain('it follows revision');
 });
 
 it.for([

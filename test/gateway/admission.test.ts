@@ -90,7 +90,10 @@ describe('a room that is no more', () => {
         pair.say({ op: 'subscribe', room: ROOM, after: 0, ref: 'gone' });
         pair.say({ op: 'subscribe', room: 'conversation:2', after: 0 });
         await until(() => pair.of('caught-up').length > 0);
-        expect(pair.last('error')).toMatchObject({ ref: 'gone', code: 'unknown-room', room: ROOM, retryable: false });
+        pair.say({ op: 'subscribe', room: ROOM, live: true, ref: 'live' });
+        await until(() => pair.of('error').length === 2);
+        for (const [i, ref] of ['gone', 'live'].entries())
+          expect(pair.of('error')[i]).toMatchObject({ ref, code: 'unknown-room', room: ROOM, retryable: false });
         expect(pair.closedWith).toBeUndefined();
       }
       vera.cut();

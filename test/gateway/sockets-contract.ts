@@ -1,6 +1,7 @@
 /** What every adapter of the socket port does (src/gateway/sockets.ts), over loopback, with `ws` and bare TCP as clients. */
 import { once } from 'node:events';
-import type { Socket as TcpSocket } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket as TcpSocket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -313,5 +314,33 @@ export function socketsContract({ name, listen, absent }: SocketAdapter): void {
       const { port } = await harness.serve();
       await expect(harness.serve({ port })).rejects.toThrow(PortTakenError);
     });
+
+    test.runIf(process.platform === 'linux')(
+      'GW-11: a thousand connections find room to wait in while none is accepted: none has to try again a second later',
+      async () => {
+        const { port } = await harness.serve();
+        const clients = Array.from({ length: 1_000 }, () => connect({ host: '127.0.0.1', port }));
+        for (const client of clients) client.on('error', () => undefined);
+        // Behind the connects of this turn, and before the next one, in which the server would accept.
+        await new Promise<void>(resolve => {
+          process.nextTick(resolve);
+        });
+        const deadline = performance.now() + 2_000;
+        while (waitingAt(port) < clients.length && performance.now() < deadline);
+        const waiting = waitingAt(port);
+        for (const client of clients) client.destroy();
+        expect(waiting).toBe(clients.length);
+      },
+    );
   });
+}
+
+/** Connections to a port of this machine that nobody has accepted yet, as the kernel has them. */
+function waitingAt(port: number): number {
+  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map(line => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => local === address && state === '0A')
+    .reduce((sum, [, , , , queues = '']) => sum + Number.parseInt(queues.split(':')[1] ?? '', 16), 0);
 }

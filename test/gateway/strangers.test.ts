@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RequestError } from '../../src/errors.ts';
 import { areNetworks, Strangers } from '../../src/gateway/strangers.ts';
 import type { Whence } from '../../src/gateway/strangers.ts';
+import { until } from '../support/fake-time.ts';
 import { createGatewayFixture } from '../support/gateway-fixture.ts';
 
 function strangers(perSecond: number, trustedProxies: readonly string[] = []) {
@@ -87,9 +88,11 @@ describe('a setting of networks', () => {
 });
 
 describe('a connection', () => {
-  it('GW-11: without a token is closed with 4006 where its address has too many; one with a token is never counted', async () => {
+  it('GW-11: without a valid token is closed with 4006 where its address has too many; one with it is never counted', async () => {
+    let counted = 0;
     const refuse = {
       admit: () => {
+        counted += 1;
         throw new RequestError('rate-limited', 'x', { retryAfterMs: 20 });
       },
     };
@@ -98,6 +101,12 @@ describe('a connection', () => {
     expect(known.closedWith).toBeUndefined();
     const stranger = fixture.sockets.connect({ authorization: undefined });
     expect(stranger.closedWith).toBe(4006);
+    for (const authorization of ['Bearer not-a-token', 'Basic x']) {
+      const liar = fixture.sockets.connect({ authorization });
+      await until(() => liar.closedWith !== undefined, 'the end');
+      expect(liar.closedWith).toBe(4006);
+    }
+    expect(counted).toBe(3);
     await fixture.gateway.close();
   });
 });

@@ -83,8 +83,8 @@ export class CompactedReader {
     }
   }
 
-  /** Where in the file the first record at or after a position stands. */
-  private async offsetOf(segment: Segment, position: number): Promise<number> {
+  /** Where in its file the first record at or after a position stands. */
+  async offsetOf(segment: Segment, position: number): Promise<number> {
     if (position >= segment.base + segment.size) return endOf(segment);
     const table = await this.files.table(segment);
     const entry = table.find(position);

@@ -112,6 +112,13 @@ export class LogReader {
     return segment;
   }
 
+  /** The file and the byte in it at which a record stands. */
+  async placeOf(position: number): Promise<{ readonly file: string; readonly offset: number }> {
+    const segment = this.segmentAt(position);
+    const { file, base } = segment;
+    return { file, offset: segment.compacted ? await this.compacted.offsetOf(segment, position) : position - base };
+  }
+
   /** Whether the records from a position on are in memory, so that reading them waits for nothing. */
   inMemory(position: number): boolean {
     return this.tail.chunkAt(position) !== undefined;

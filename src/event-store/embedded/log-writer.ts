@@ -118,8 +118,9 @@ export class LogWriter {
       } catch {
         this.mustCut = true; // Not yet; the next one may find that it does.
       }
+      // In one turn, and nothing behind it: whoever appends in the next one begins a run of its own.
       if (this.gathering) await this.run();
-      this.running = undefined;
+      else this.running = undefined;
     })();
     await this.running;
     return works;

@@ -24,7 +24,7 @@ export interface ScavengeOptions extends UpkeepOptions {
   readonly bytesPerSecondMax?: number;
 }
 
-export const SCAVENGE_DEFAULTS = { savedShareMin: 0.05, bytesPerSecondMax: 48 * 1024 * 1024 } as const;
+const SCAVENGE_DEFAULTS = { savedShareMin: 0.05, bytesPerSecondMax: 48 * 1024 * 1024 } as const;
 
 export interface ScavengerParts {
   readonly files: SegmentFiles;
