@@ -54,7 +54,7 @@ const QUIET_BYTES_MAX = 16_777_216;
 export interface Engine {
   readonly store: EventStore;
   readonly serializer: EventSerializer<ConversationEvent>;
-  readonly commands: CommandHandler<ConversationCommand, ConversationState>;
+  readonly commands: CommandHandler<ConversationCommand, ConversationState, ConversationEvent>;
   readonly tenants: CommandHandler<TenantCommand, TenantState>;
   readonly tenantSerializer: EventSerializer<TenantEvent>;
   readonly runImport: RunImport;

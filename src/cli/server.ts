@@ -26,6 +26,7 @@ import { openEngine, systemClock } from './engine.ts';
 import type { Engine } from './engine.ts';
 import { CliFailure } from './failure.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
+import type { ReadCount } from './measures.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
 import { chooseSockets } from './sockets.ts';
@@ -59,7 +60,8 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
   const sockets = await chooseSockets(config);
   const metrics = createMetrics();
-  const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
+  const reads: ReadCount = { conversations: 0 };
+  const observeStore = (store: EventStore): EventStore => timedStore(store, metrics, reads);
   const engine = await openEngine({ config, logger, onLost, observeStore, command: 'serve' });
   let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
@@ -78,6 +80,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       ...{ strangers, host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
       listen: sockets.listen,
       isRevoked: claims => keyDirectory.isRevoked(claims),
+      folds: engine.commands,
       clock: systemClock,
       timers: systemTimers,
       newId: uuidv7,
@@ -107,6 +110,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
         gateway: () => edges.gateway.stats(),
         requestsRefused: () => edges.http.stats().requestsRefused,
         log: engine.logStats,
+        conversationReads: () => reads.conversations,
         strangersRefused: () => strangers.stats().refused,
       }),
     );
