@@ -1,11 +1,12 @@
 /**
  * How fast is the whole log read? Envelope decoded with data left alone, everything parsed as JSON, and sealed texts
- * opened apart; beside a bare sequential read with CRC-32 of the same files, in turns in the same run. And how long does
- * the event loop wait meanwhile?
+ * opened apart, by pages of several sizes; beside a bare sequential read with CRC-32 of the same files, in turns in the same
+ * run. And how long does the event loop wait meanwhile, and while nothing is read?
  */
 import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { randomUUID } from 'node:crypto';
 import { openEmbeddedEventStore, type EmbeddedEventStore } from '../src/event-store/event-store.embedded.ts';
@@ -23,7 +24,16 @@ const SEALED = Number(process.env.SEALED ?? 50_000);
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const BATCH = 500;
 const STREAMS = 1_000;
-const PAGE = 256;
+/** Events opened at a time, and whether the event loop gets its turn between them. */
+const PAGES = [
+  { size: 256, turns: false },
+  { size: 64, turns: false },
+  { size: 256, turns: true },
+  { size: 64, turns: true },
+];
+const IDLE_MS = 2_000;
+const IDLE = 'nothing';
+const BARE_READ = 'bare read + CRC-32 of the files';
 
 const keyring = new KeyCache(new MemoryKeyring(), { keysMax: 2 * STREAMS });
 const serializer = createConversationSerializer({ codec: createSealedCodec({ keyring }) });
@@ -67,7 +77,14 @@ function readers(store: EmbeddedEventStore, segments: string): readonly (readonl
   let sink = 0;
   return [
     [
-      'bare read + CRC-32 of the files',
+      IDLE,
+      async () => {
+        await delay(IDLE_MS);
+        return 0;
+      },
+    ],
+    [
+      BARE_READ,
       () => {
         const buffer = Buffer.alloc(256 * 1024);
         for (const name of readdirSync(segments)) {
@@ -105,20 +122,24 @@ function readers(store: EmbeddedEventStore, segments: string): readonly (readonl
         return events;
       },
     ],
-    [
-      'sealed texts opened, by pages',
-      async () => {
-        let events = 0;
-        let page: RecordedEvent[] = [];
-        for await (const event of store.readAll({ filter: { by: 'stream', prefixes: ['conversation-sealed.'] } })) {
-          page.push(event);
-          if (page.length < PAGE) continue;
-          events += (await serializer.open(page)).length;
-          page = [];
-        }
-        return events + (await serializer.open(page)).length + Math.min(0, sink);
-      },
-    ],
+    ...PAGES.map(
+      ({ size, turns }) =>
+        [
+          `sealed texts opened, by pages of ${size}${turns ? ', a turn of the loop after each' : ''}`,
+          async () => {
+            let events = 0;
+            let page: RecordedEvent[] = [];
+            for await (const event of store.readAll({ filter: { by: 'stream', prefixes: ['conversation-sealed.'] } })) {
+              page.push(event);
+              if (page.length < size) continue;
+              events += (await serializer.open(page)).length;
+              page = [];
+              if (turns) await setImmediate();
+            }
+            return events + (await serializer.open(page)).length + Math.min(0, sink);
+          },
+        ] as const,
+    ),
   ];
 }
 
@@ -146,8 +167,10 @@ try {
     }
   const rows = systems.map(([label], at) => {
     const own = rates[at] ?? [];
-    const ratio = median(own.map((rate, i) => rate / (rates[0]?.[i] ?? rate)));
-    return [label, round(median(own)), round(ratio, 3), at === 0 ? 'blocks' : round(median(delays[at] ?? []), 1)];
+    const bare = rates[systems.findIndex(([other]) => other === BARE_READ)];
+    const ratio = median(own.map((rate, i) => rate / (bare?.[i] ?? rate)));
+    const p99 = label === BARE_READ ? 'blocks' : round(median(delays[at] ?? []), 1);
+    return label === IDLE ? [label, '', '', p99] : [label, round(median(own)), round(ratio, 3), p99];
   });
   console.log(`read-all: ${EVENTS} + ${SEALED} sealed events, ${ROUNDS} rounds, ${machineLine()}\n`);
   console.log(table(['', 'events/s', 'ratio to the bare read', 'event loop p99 ms'], rows));

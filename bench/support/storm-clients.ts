@@ -6,6 +6,7 @@
 import { signToken } from '../../src/auth/tokens.ts';
 import { answerParent } from './child-process.ts';
 import { judgeStorm, type StormNotes, type StormVerdict } from '../../test/chaos/storm-checker.ts';
+import { visitorOf } from './storm-rooms.ts';
 import type { StormSystemName } from './storm-systems.ts';
 import { WireSocket, type WireAddress } from './wire-socket.ts';
 
@@ -57,9 +58,6 @@ interface Dialect {
 }
 
 const now = (): number => performance.timeOrigin + performance.now();
-
-/** The `sub` of the visitor of the room of this place in the plan. */
-export const visitorOf = (room: number): string => `visitor-${room}`;
 
 function dialectOf(system: StormSystemName, room: string): Dialect {
   if (system === 'verbatim') {

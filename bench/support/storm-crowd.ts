@@ -3,7 +3,7 @@ import type { StormVerdict } from '../../test/chaos/storm-checker.ts';
 import { startChild, type Child } from './child-process.ts';
 import type { StormClients, StormPlan } from './storm-clients.ts';
 
-const PROCESSES = 1;
+const PROCESSES = 2;
 /** Until the cuts are counted from, so that every process has heard of it. */
 const HEARD_MS = 50;
 

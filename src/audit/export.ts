@@ -4,6 +4,7 @@
  * agree. Memory holds a page of events, and of the conversation being written the ids of its messages and where its
  * edits stand; a reader that is slow is waited for.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Recorded } from '../domain/decider.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import { streamName } from '../domain/stream-name.ts';
@@ -36,7 +37,8 @@ export interface ExportOptions {
   readonly opener: { open(batch: readonly RecordedEvent[]): Promise<Recorded<ConversationEvent>[]> };
 }
 
-const PAGE_EVENTS_MAX = 256;
+/** Opening seals holds the event loop for so many at a time, a millisecond or two: others get their turn in between. */
+const PAGE_EVENTS_MAX = 64;
 const PAGE_BYTES_MAX = 1_048_576;
 
 export function createExport(options: ExportOptions): ExportConversations {
@@ -153,6 +155,7 @@ class ConversationExport {
         bytes += event.data.length + event.metadata.length;
         if (page.length < PAGE_EVENTS_MAX && bytes < PAGE_BYTES_MAX) continue;
         yield await opener.open(page);
+        await setImmediate();
         page = [];
         bytes = 0;
       }

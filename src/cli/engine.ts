@@ -55,7 +55,7 @@ const STORE_WAIT_MS = 15_000;
 export interface Engine {
   readonly store: EventStore;
   readonly serializer: EventSerializer<ConversationEvent>;
-  readonly commands: CommandHandler<ConversationCommand, ConversationState>;
+  readonly commands: CommandHandler<ConversationCommand, ConversationState, ConversationEvent>;
   readonly tenants: CommandHandler<TenantCommand, TenantState>;
   readonly tenantSerializer: EventSerializer<TenantEvent>;
   readonly runImport: RunImport;

@@ -6,12 +6,20 @@ import type { EventStore } from '../event-store/event-store.ts';
 import type { GatewayStats } from '../gateway/gateway.ts';
 import type { Metrics, Reading } from '../telemetry/metrics.ts';
 
-/** The same store, each of whose appends is timed. */
-export function timedStore(store: EventStore, metrics: Metrics): EventStore {
+/** Reads of streams since the start. */
+export interface ReadCount {
+  conversations: number;
+}
+
+/** The same store, each of whose appends is timed, and whose reads of streams are counted. */
+export function timedStore(store: EventStore, metrics: Metrics, reads: ReadCount): EventStore {
   const timed = metrics.timed('append');
   return {
     append: (stream, events, options) => timed(() => store.append(stream, events, options)),
-    readStream: (stream, options) => store.readStream(stream, options),
+    readStream: (stream, options) => {
+      if (stream.startsWith('conversation-')) reads.conversations += 1;
+      return store.readStream(stream, options);
+    },
     readAll: options => store.readAll(options),
     streamBounds: stream => store.streamBounds(stream),
     subscribeToStream: (stream, options) => store.subscribeToStream(stream, options),
@@ -45,10 +53,11 @@ export interface Measured {
   /** Undefined where its files are not in the data folder: then there are no metrics of them. */
   readonly log: (() => LogStats) | undefined;
   readonly strangersRefused: () => number;
+  readonly conversationReads: () => number;
 }
 
 export function readings(measured: Measured): readonly Reading[] {
-  const { commands, gateway, requestsRefused, strangersRefused, trouble, log } = measured;
+  const { commands, gateway, requestsRefused, strangersRefused, conversationReads, trouble, log } = measured;
   const gauge = (name: string, help: string, read: () => number): Reading => ({
     ...{ name: `verbatim_${name}`, help, read, kind: 'gauge' },
   });
@@ -70,6 +79,7 @@ export function readings(measured: Measured): readonly Reading[] {
     gauge('room_tails_bytes', 'Memory they take, as it is accounted.', () => gateway().tailBytes),
     counter('room_tail_hits', 'Subscribes that found them there.', () => gateway().tailHits),
     counter('room_reads', "Reads of rooms' streams for sessions.", () => gateway().roomReads),
+    counter('conversation_reads', 'Reads of conversations, for whatever they were needed.', conversationReads),
     gauge('handshakes', 'Connections that have not authenticated yet.', () => gateway().handshakes),
     gauge('resumes', 'Subscriptions that have not caught up yet.', () => gateway().resumes),
     counter('admissions_refused', 'Connections and resumes told to come back later.', () => gateway().refused),

@@ -28,6 +28,7 @@ import { openEngine, systemClock } from './engine.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
+import type { ReadCount } from './measures.ts';
 import type { RunningNode } from '../event-store/node/node.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
@@ -63,7 +64,8 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
   const sockets = await chooseSockets(config);
   const metrics = createMetrics();
-  const observeStore = (store: EventStore): EventStore => timedStore(store, metrics);
+  const reads: ReadCount = { conversations: 0 };
+  const observeStore = (store: EventStore): EventStore => timedStore(store, metrics, reads);
   const engine = await openEngineInTime({ config, logger, onLost, observeStore, command: 'serve' });
   let credentials: Credentials | undefined;
   let gateway: Gateway | undefined;
@@ -83,6 +85,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       ...{ strangers, host, verifyToken, logger, store, serializer, commands, log, limits, port: config.GATEWAY_PORT },
       listen: sockets.listen,
       isRevoked: claims => keyDirectory.isRevoked(claims),
+      folds: engine.commands,
       clock: systemClock,
       timers: systemTimers,
       newId: uuidv7,
@@ -114,6 +117,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
         requestsRefused: () => edges.http.stats().requestsRefused,
         trouble: engine.trouble,
         log: engine.logStats,
+        conversationReads: () => reads.conversations,
         strangersRefused: () => strangers.stats().refused,
       }),
     );

@@ -10,7 +10,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
 import { emptyFold, foldNext } from '../domain/decider.ts';
-import type { CommandRecord, DomainEvent, Folded } from '../domain/decider.ts';
+import type { CommandRecord, DomainEvent, Folded, Recorded } from '../domain/decider.ts';
 import { ConcurrencyError, RequestError } from '../errors.ts';
 import { AppendTooLargeError, StreamDeletedError } from '../event-store/errors.ts';
 import type { AppendResult, EventData, EventStore } from '../event-store/event-store.ts';
@@ -70,16 +70,32 @@ export interface CommandHandlerStats {
   readonly conflicts: number;
 }
 
-export type CommandHandler<Command, State> = Commands<Command, State> & { stats(): CommandHandlerStats };
+export interface CommandHandler<Command, State, Event extends DomainEvent = DomainEvent> extends Commands<
+  Command,
+  State
+> {
+  stats(): CommandHandlerStats;
+  /** Whether `load` would read nothing. */
+  isFolded(stream: string): boolean;
+  /**
+   * Somebody else has read a stream from revision 0 to its durable head: where nothing is folded of it, it is from this,
+   * and need not be read again. What comes twice is left out.
+   */
+  takeWhole(stream: string, events: readonly Recorded<Event>[]): void;
+}
 
 export function createCommandHandler<Command extends DomainEvent, Event extends DomainEvent, State>(
   aggregate: Aggregate<Command, Event, State>,
   options: CommandHandlerOptions<Event>,
-): CommandHandler<Command, State> {
+): CommandHandler<Command, State, Event> {
   return new Handler(aggregate, options);
 }
 
-class Handler<Command extends DomainEvent, Event extends DomainEvent, State> implements Commands<Command, State> {
+class Handler<Command extends DomainEvent, Event extends DomainEvent, State> implements CommandHandler<
+  Command,
+  State,
+  Event
+> {
   private readonly aggregate: Aggregate<Command, Event, State>;
   private readonly options: CommandHandlerOptions<Event>;
   private readonly limits: CommandLimits;
@@ -114,6 +130,21 @@ class Handler<Command extends DomainEvent, Event extends DomainEvent, State> imp
 
   stats(): CommandHandlerStats {
     return { ...this.queues.stats(), ...this.folds.stats(), conflicts: this.conflicts };
+  }
+
+  isFolded(stream: string): boolean {
+    return this.folds.get(stream) !== undefined;
+  }
+
+  takeWhole(stream: string, events: readonly Recorded<Event>[]): void {
+    if (this.folds.get(stream) !== undefined || this.reading.has(stream)) return;
+    const folded = emptyFold(this.aggregate.decider);
+    for (const recorded of events) {
+      if (recorded.revision <= folded.revision) continue;
+      if (recorded.revision > folded.revision + 1n) return;
+      foldNext(this.aggregate.decider, folded, recorded);
+    }
+    if (folded.revision >= 0n) this.folds.set(stream, folded);
   }
 
   private async takeTurn(stream: string, request: CommandRequest<Command>): Promise<CommandAck> {

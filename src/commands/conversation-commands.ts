@@ -24,6 +24,6 @@ export type ConversationCommandsOptions = CommandHandlerOptions<ConversationEven
 
 export function createConversationCommands(
   options: ConversationCommandsOptions,
-): CommandHandler<ConversationCommand, ConversationState> {
+): CommandHandler<ConversationCommand, ConversationState, ConversationEvent> {
   return createCommandHandler(conversation, options);
 }

@@ -1,6 +1,6 @@
 /**
  * The event store port on EventStoreDB (22.10 or later), over the gRPC calls that the official client generates. Below that
- * client's own convenience, because that cannot be made safe (docs/decisions/0010): here an append is answered once or
+ * client's own convenience, because that cannot be made safe (docs/decisions/0012): here an append is answered once or
  * given up in its time, a subscription outlives its connection, and nothing waits without a bound.
  */
 import { randomUUID } from 'node:crypto';

@@ -9,13 +9,14 @@ import type { Hub } from './hub.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Receipts } from './receipts.ts';
 import type { RoomLog } from './room-log.ts';
-import type { RoomTails } from './room-tails.ts';
+import type { RoomFolds, RoomTails } from './room-tails.ts';
 import type { Timers } from './timers.ts';
 
 export interface GatewayContext {
   readonly hub: Hub;
   readonly roomLog: RoomLog;
   readonly tails: RoomTails;
+  readonly folds: RoomFolds | undefined;
   readonly admission: Admission;
   readonly commands: ConversationCommands;
   readonly receipts: Receipts;

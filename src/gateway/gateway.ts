@@ -19,7 +19,7 @@ import type { HubStats } from './hub.ts';
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
 import { Receipts } from './receipts.ts';
 import { RoomLog, type EventOpener } from './room-log.ts';
-import { RoomTails, type RoomTailsStats } from './room-tails.ts';
+import { RoomTails, type RoomFolds, type RoomTailsStats } from './room-tails.ts';
 import { Session } from './session.ts';
 import { SessionRooms } from './session-rooms.ts';
 import type { ListenSockets, Socket, SocketServer, Upgrade } from './sockets.ts';
@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly store: EventStore;
   readonly serializer: EventOpener;
   readonly commands: ConversationCommands;
+  /** Where the states of rooms are kept: given what was read from revision 0 to the head, so that it need not be read again. */
+  readonly folds?: RoomFolds;
   readonly verifyToken: VerifyToken;
   /** Whether claims that were valid have been revoked since; asked of each session about once a second. */
   readonly isRevoked?: (claims: Claims) => boolean;
@@ -148,12 +150,28 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 
 function contextOf(options: GatewayOptions, limits: GatewayLimits, hub: Hub, isFed: () => boolean): GatewayContext {
   const { store, serializer, commands, verifyToken, isRevoked = () => false, log, newId } = options;
-  const { clock, timers, logger, random = Math.random } = options;
+  const { clock, timers, logger, random = Math.random, folds } = options;
   const roomLog = new RoomLog(store, serializer, limits);
-  const tails = new RoomTails({ roomLog, limits, clock, timers, isFed, isOpen: stream => hub.hasRoom(stream) });
+  const isOpen = (stream: string): boolean => hub.hasRoom(stream);
+  const tails = new RoomTails({ roomLog, limits, clock, timers, isFed, isOpen, folds });
   hub.follower = tails;
   return {
-    ...{ hub, roomLog, tails, commands, verifyToken, isRevoked, log, newId, clock, timers, limits, logger, random },
+    ...{
+      hub,
+      roomLog,
+      tails,
+      folds,
+      commands,
+      verifyToken,
+      isRevoked,
+      log,
+      newId,
+      clock,
+      timers,
+      limits,
+      logger,
+      random,
+    },
     admission: new Admission(limits, random),
     receipts: new Receipts(commands, timers),
     counters: { fellBehind: 0, resets: 0, badFrames: 0 },

@@ -15,7 +15,7 @@ import type { Clock } from '../domain/clock.ts';
 import { UnavailableError } from '../errors.ts';
 import type { StreamBounds } from '../event-store/event-store.ts';
 import { EncodedRun, eventFrames, type EventFrame } from './event-frames.ts';
-import type { RoomLog } from './room-log.ts';
+import type { RoomLog, Run } from './room-log.ts';
 import type { GatewayLimits } from './limits.ts';
 import { RoomTail } from './room-tail.ts';
 import { delay, type Timers } from './timers.ts';
@@ -28,6 +28,14 @@ const UNFED_MS = 1_000;
 /** A tail begins with so many revisions, or all there are, even if nobody asked for so many: others have missed a few more. */
 const TAIL_EVENTS_MIN = 32;
 
+/** What is kept of rooms' states beside, by the command handler. */
+export interface RoomFolds {
+  /** Whether the state of this stream is there, without a read. */
+  isFolded(stream: string): boolean;
+  /** All of a stream, from revision 0 to its durable head; may hold an event twice. */
+  takeWhole(stream: string, events: Run): void;
+}
+
 export interface RoomTailsOptions {
   readonly roomLog: RoomLog;
   readonly limits: GatewayLimits;
@@ -37,6 +45,7 @@ export interface RoomTailsOptions {
   readonly isOpen: (stream: string) => boolean;
   /** False while the live feed waits to be subscribed again. */
   readonly isFed: () => boolean;
+  readonly folds?: RoomFolds | undefined;
 }
 
 export interface RoomTailsStats {
@@ -246,6 +255,7 @@ export class RoomTails {
       if (joined && !reading.spoiled && tail.head >= reading.passed) {
         this.reading.delete(stream);
         this.hold(stream, tail);
+        if (first === 0n) this.options.folds?.takeWhole(stream, [run, ...reading.brought.map(({ run }) => run)].flat());
         return tail;
       }
       const lags = !reading.spoiled && reading.broughtEvents <= limits.pageEvents;

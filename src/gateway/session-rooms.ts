@@ -60,9 +60,10 @@ export class SessionRooms implements Subscriber {
     const { rooms } = this.context.limits;
     if (this.subscriptions.size >= rooms)
       throw new RequestError('rate-limited', `A connection has at most ${rooms} rooms.`, { path: 'room' });
+    const stream = streamName('conversation', this.claims.tenant, conversation);
+    if (this.claims.role === 'visitor') await this.readForState(stream, room);
     const { send } = await this.permitted(conversation);
     if (this.isClosed()) return;
-    const stream = streamName('conversation', this.claims.tenant, conversation);
     const settled = this.context.admission.resume();
     const subscription = this.context.hub.join(stream, room, this, viewOf(this.claims.role), send);
     subscription.settled = settled;
@@ -75,6 +76,16 @@ export class SessionRooms implements Subscriber {
       this.drop(subscription);
       if (!this.isClosed()) throw error;
     }
+  }
+
+  /**
+   * A visitor's access is asked of the room's state, for which all of it is read: where that is one page, the tail comes
+   * from the same read. What fails here fails again, and is told, where it is needed.
+   */
+  private async readForState(stream: string, room: string): Promise<void> {
+    const { tails, folds } = this.context;
+    if (folds && !folds.isFolded(stream) && !tails.get(stream))
+      await tails.open(stream, room, { after: -1n }).catch(() => undefined);
   }
 
   /** Where the room begins and ends, for what the frame asks; the room's tail says it where it reaches so far. */

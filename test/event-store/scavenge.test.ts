@@ -100,6 +100,24 @@ it('what was dropped stays hidden when the limits are taken back, with the index
   }
 });
 
+it.for([
+  ['truncation', { truncateBefore: 50n }, { truncateBefore: 3n }, 3],
+  ['a count', { maxCount: 10 }, { maxCount: 57 }, 3],
+  ['an age', { maxAgeSeconds: 20 }, {}, 0],
+] as const)('%s that is relaxed after the survey drops nothing more', async ([, before, relaxed, first]) => {
+  let clock = 1_700_000_000_000;
+  const { store } = await filledLog(60, { now: () => (clock += 1_000) });
+  await store.setStreamMetadata('s0', before, any);
+  await truncate(store, 's1', 50n);
+  let relaxing: Promise<unknown> | undefined;
+  // The first is told when the first segment was surveyed, and nothing of it rewritten yet.
+  const onProgress = (): void => void (relaxing ??= store.setStreamMetadata('s0', relaxed, any));
+  const { eventsDropped } = await store.scavenge({ ...now, onProgress });
+  await relaxing;
+  expect(await revisions(store, 's0')).toEqual(range(first, 60));
+  expect(eventsDropped).toBeGreaterThan(30);
+});
+
 it('a stream that is all truncated, deleted or tombstoned keeps its head, whatever becomes of the index', async () => {
   const { store, directory } = await filledLog(40);
   await truncate(store, 's0', 1_000n);

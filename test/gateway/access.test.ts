@@ -185,7 +185,7 @@ describe('access', () => {
   ] as const)('GW-2: a start as somebody else, met %s, shows nothing', async (_when, during, held) => {
     const store = new MemoryEventStore();
     if (held) store.subscribeToAll = () => neverEnding();
-    const fixture = await createGatewayFixture({ store });
+    const fixture = await createGatewayFixture({ store, sharesReads: false });
     const eve = await fixture.connect({ ...VISITOR, sub: 'eve' });
     onceJoined(fixture, store, during, () => fixture.conversation('1', 1, { visitor: 'vera' }));
     eve.say({ op: 'subscribe', room: ROOM, ref: 's' });

@@ -34,10 +34,10 @@ class CountingStore extends MemoryEventStore {
 }
 
 /** A node that has nothing in memory of a room with revisions 0 to 400. */
-async function cold(): Promise<{ fixture: GatewayFixture; store: CountingStore }> {
+async function cold(visitor?: string): Promise<{ fixture: GatewayFixture; store: CountingStore }> {
   const store = new CountingStore();
   const filled = await createGatewayFixture({ store });
-  await filled.conversation('1', 400);
+  await filled.conversation('1', 400, visitor === undefined ? {} : { visitor });
   const fixture = await createGatewayFixture({ store });
   store.reads = store.events = 0;
   return { fixture, store };
@@ -102,5 +102,52 @@ describe('how deep a tail is read', () => {
     await caughtUp(ann);
     expect(revisions(ann)).toEqual(after(-1));
     expect([store.reads, store.events]).toEqual([2, 401]);
+  });
+});
+
+describe('a room that visitors ask for', () => {
+  test.each([
+    ['a visitor', ['visitor', 'agent']],
+    ['an agent', ['agent', 'visitor']],
+  ] as const)(
+    'GW-11: a page at the most, asked for by %s first: one read for its state and its tail',
+    async (_who, roles) => {
+      const store = new CountingStore();
+      const filled = await createGatewayFixture({ store });
+      await filled.conversation('1', 20, { visitor: 'vera' });
+      const fixture = await createGatewayFixture({ store });
+      store.reads = 0;
+      for (const role of roles) {
+        const pair = await fixture.connect({ role, sub: role === 'visitor' ? 'vera' : 'ann' });
+        pair.say({ op: 'subscribe', room: ROOM, after: 18 });
+        await caughtUp(pair);
+        expect(revisions(pair)).toEqual([19, 20]);
+      }
+      expect(store.reads).toBe(1);
+      // The state that came by the way knows what was done before: this node's first command has the id of the other's.
+      await expect(fixture.post('1', 'and on')).rejects.toMatchObject({ code: 'idempotency-mismatch' });
+      expect(store.reads).toBe(1);
+    },
+  );
+
+  test('GW-2: one that may not see it is refused, whatever was read', async () => {
+    const store = new CountingStore();
+    const filled = await createGatewayFixture({ store });
+    await filled.conversation('1', 5, { visitor: 'vera' });
+    const fixture = await createGatewayFixture({ store });
+    const mallory = await fixture.connect({ role: 'visitor', sub: 'mallory' });
+    mallory.say({ op: 'subscribe', room: ROOM, after: 0 });
+    await until(() => mallory.of('error').length > 0, 'the answer');
+    expect(mallory.last('error')).toMatchObject({ code: 'forbidden' });
+    expect(mallory.of('events')).toEqual([]);
+  });
+
+  test('GW-11: one of several pages costs a visitor a read more, of its state', async () => {
+    const { fixture, store } = await cold('vera');
+    const vera = await fixture.connect({ role: 'visitor', sub: 'vera' });
+    vera.say({ op: 'subscribe', room: ROOM, after: 395 });
+    await caughtUp(vera);
+    expect(revisions(vera)).toEqual(after(395));
+    expect(store.reads).toBe(2);
   });
 });

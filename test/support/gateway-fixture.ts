@@ -53,6 +53,8 @@ export async function createGatewayFixture(
     >
   > & {
     time?: FakeTime;
+    /** False: states are always read apart from what sessions are sent. */
+    sharesReads?: boolean;
   } = {},
 ): Promise<GatewayFixture> {
   const time = options.time ?? new FakeTime();
@@ -60,7 +62,8 @@ export async function createGatewayFixture(
   const sockets = new PairServer();
   const serializer = createConversationSerializer({ codec: plainCodec });
   const keys = createTenantKeys({ rootSecret: new Uint8Array(32) });
-  const commands = options.commands ?? createConversationCommands({ store, serializer, keys, clock: time });
+  const handler = createConversationCommands({ store, serializer, keys, clock: time });
+  const commands = options.commands ?? handler;
   let ids = 0;
   const gateway = await createGateway({
     host: '127.0.0.1',
@@ -69,6 +72,7 @@ export async function createGatewayFixture(
     store,
     serializer: options.serializer ?? serializer,
     commands,
+    ...(options.commands || options.sharesReads === false ? {} : { folds: handler }),
     verifyToken: verifyToken(time),
     log: options.log ?? LOG,
     clock: time,

@@ -1,9 +1,10 @@
 /**
  * Gives the disk back what nobody can read any more. Segment by segment, the oldest first, sealed ones only: a survey
- * says which events truncation has hidden; if that is worth it, their streams' floors are raised and on disk first, then
- * the segment is written anew with a stub in the place of each such event, synced, and put in the old one's place. A
- * crash at any instant leaves the old file or the new one. A stub keeps position, stream, revision and id, so that
- * repeats, expected revisions and a rebuilt index are what they were (docs/decisions/0008-scavenged-segments.md).
+ * says which events truncation has hidden; if that is worth it, their streams' floors are raised, where nothing has shown
+ * those events again, and are on disk first; then the segment is written anew with a stub in the place of each such event,
+ * synced, and put in the old one's place. A crash at any instant leaves the old file or the new one. A stub keeps
+ * position, stream, revision and id, so that repeats, expected revisions and a rebuilt index are what they were
+ * (docs/decisions/0008-scavenged-segments.md).
  *
  * A stream's last event, its tombstone and all metadata stay. Ages count from the newest event of the log, so that a
  * clock that runs ahead drops nothing before its time.
@@ -14,7 +15,7 @@ import type { ScavengeResult, UpkeepOptions } from '../log-upkeep.ts';
 import type { LogReader } from './log-reader.ts';
 import type { LogRecord } from './record.ts';
 import type { Segment, SegmentFiles } from './segments.ts';
-import type { StreamEntry, StreamTable } from './streams.ts';
+import type { StreamTable } from './streams.ts';
 import type { Tail } from './tail.ts';
 
 export interface ScavengeOptions extends UpkeepOptions {
@@ -40,12 +41,17 @@ export interface ScavengerParts {
   readonly pause: (ms: number) => Promise<unknown>;
 }
 
-interface Survey {
-  /** Stream -> the revision below which its events of this segment go. */
-  readonly floors: Map<string, number>;
-  readonly savedBytes: number;
-  readonly newlyDropped: number;
+/** What a segment has of one stream that nobody can read. */
+interface Hidden {
+  /** The last such event: whatever hides it hides those before it. */
+  revision: number;
+  createdMs: number;
+  events: number;
+  savedBytes: number;
 }
+
+/** By stream. */
+type Survey = ReadonlyMap<string, Hidden>;
 
 export class Scavenger {
   private readonly parts: ScavengerParts;
@@ -74,10 +80,13 @@ export class Scavenger {
         await step(bytes);
         options.onProgress?.({ done: surveyed + done, total });
       });
-      if (survey.newlyDropped > 0 && survey.savedBytes >= before * settings.savedShareMin) {
-        after = await this.rewrite(segment, survey, step);
+      // Up to the raising of the floors, in the same turn: a limit relaxed meanwhile has shown events again.
+      const hidden = this.stillHidden(survey);
+      const { events, savedBytes } = sumOf(hidden);
+      if (events > 0 && savedBytes >= before * settings.savedShareMin) {
+        after = await this.rewrite(segment, hidden, step);
         result.segmentsRewritten++;
-        result.eventsDropped += survey.newlyDropped;
+        result.eventsDropped += events;
       }
       result.bytesBefore += before;
       result.bytesAfter += after;
@@ -88,44 +97,50 @@ export class Scavenger {
   }
 
   private async survey(segment: Segment, step: (bytes: number, done: number) => Promise<void>): Promise<Survey> {
-    const floors = new Map<string, number>();
-    let [savedBytes, newlyDropped] = [0, 0];
+    const hidden = new Map<string, Hidden>();
     await this.eachRecord(
       segment,
       record => {
-        if (record.scavenged || !this.isUnreadable(record)) return;
-        floors.set(record.stream, record.revisionNumber + 1);
-        savedBytes += record.length - record.stubLength;
-        newlyDropped++;
+        const { stream, revisionNumber: revision, createdMs } = record;
+        if (record.scavenged || !this.isHidden(stream, { revision, createdMs })) return;
+        const { events = 0, savedBytes = 0 } = hidden.get(stream) ?? {};
+        const saved = savedBytes + record.length - record.stubLength;
+        hidden.set(stream, { revision, createdMs, events: events + 1, savedBytes: saved });
       },
       step,
     );
-    return { floors, savedBytes, newlyDropped };
+    return hidden;
   }
 
-  private isUnreadable(record: LogRecord): boolean {
-    const entry = this.parts.streams.find(record.stream);
+  private stillHidden(survey: Survey): Survey {
+    return new Map([...survey].filter(([stream, last]) => this.isHidden(stream, last)));
+  }
+
+  /** By the limits that readers have, and by those on their way to the disk: they may be acknowledged at any time. */
+  private isHidden(stream: string, { revision, createdMs }: Pick<Hidden, 'revision' | 'createdMs'>): boolean {
+    const entry = this.parts.streams.find(stream);
     if (!entry || entry.describes) return false;
-    const { head, limits, tombstoned } = entry.durable;
-    const revision = record.revisionNumber;
+    const { head, floor, tombstoned } = entry.durable;
     if (revision >= head) return false;
-    if (tombstoned || revision < firstReadable(entry.durable)) return true;
-    return record.createdMs < this.parts.newestMs() - limits.maxAgeSeconds * 1000;
+    if (tombstoned) return true;
+    return [entry.durable.limits, entry.accepted.limits].every(
+      limits =>
+        revision < firstReadable({ limits, head, floor }) ||
+        createdMs < this.parts.newestMs() - limits.maxAgeSeconds * 1000,
+    );
   }
 
   /** Gives the new file's bytes. */
-  private async rewrite(segment: Segment, { floors }: Survey, step: (bytes: number) => Promise<void>): Promise<number> {
+  private async rewrite(segment: Segment, hidden: Survey, step: (bytes: number) => Promise<void>): Promise<number> {
     const { files, streams, tail } = this.parts;
-    for (const [name, floor] of floors) {
-      const entry: StreamEntry = streams.open(name);
-      streams.raiseFloor(entry, floor);
-    }
+    for (const [name, { revision }] of hidden) streams.raiseFloor(streams.open(name), revision + 1);
     await this.parts.flushIndex();
     const writer = await CompactedWriter.create(segment, files.storageId);
     try {
       await this.eachRecord(
         segment,
-        record => writer.add(record, record.scavenged || record.revisionNumber < (floors.get(record.stream) ?? 0)),
+        record =>
+          writer.add(record, record.scavenged || record.revisionNumber <= (hidden.get(record.stream)?.revision ?? -1)),
         async bytes => {
           await writer.drain();
           await step(bytes);
@@ -156,6 +171,15 @@ export class Scavenger {
       next = chunk.end;
     }
   }
+}
+
+function sumOf(survey: Survey): Pick<Hidden, 'events' | 'savedBytes'> {
+  const sum = { events: 0, savedBytes: 0 };
+  for (const { events, savedBytes } of survey.values()) {
+    sum.events += events;
+    sum.savedBytes += savedBytes;
+  }
+  return sum;
 }
 
 export function fileBytes(segment: Segment): number {
