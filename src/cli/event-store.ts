@@ -36,10 +36,10 @@ export async function openEventStore(
     const trouble = (): string | undefined => (embedded.stats().takesAppends ? undefined : NOT_WRITABLE);
     return { store: embedded, embedded, trouble };
   }
-  let store: EventStoreDb | undefined;
   const trouble = (): string | undefined => store?.trouble();
   let isConnected = false;
-  store = await connect(config, url, change => {
+  const connect = await connector(config, url);
+  const store: EventStoreDb | undefined = connect(change => {
     if (change.kind === 'connected')
       logger.info('connected to EventStoreDB', { node: change.node, version: change.version });
     else {
@@ -57,25 +57,26 @@ export async function openEventStore(
   }
 }
 
-async function connect(
+async function connector(
   config: Config,
   url: string,
-  onChange: NonNullable<EventStoreDbOptions['onChange']>,
-): Promise<EventStoreDb> {
+): Promise<(onChange: NonNullable<EventStoreDbOptions['onChange']>) => EventStoreDb> {
   // Loaded here, since gRPC is a good part of a second that no start without it is to wait for.
   const { BadConnectionStringError, openEventStoreDb } = await import('../event-store/event-store.eventstoredb.ts');
-  try {
-    return openEventStoreDb({
-      url,
-      onChange,
-      deadlineMs: config.EVENTSTORE_DEADLINE_MS,
-      appendTimeoutMs: config.EVENTSTORE_APPEND_TIMEOUT_MS,
-      retriesMax: config.EVENTSTORE_RETRIES_MAX,
-      readsInFlightMax: config.EVENTSTORE_READS_IN_FLIGHT_MAX,
-      queueBytesMax: config.APPEND_QUEUE_BYTES_MAX,
-    });
-  } catch (error) {
-    if (!(error instanceof BadConnectionStringError)) throw error;
-    throw new CliFailure('bad-config', `EVENTSTORE_URL cannot be used: ${error.message}.`);
-  }
+  return onChange => {
+    try {
+      return openEventStoreDb({
+        url,
+        onChange,
+        deadlineMs: config.EVENTSTORE_DEADLINE_MS,
+        appendTimeoutMs: config.EVENTSTORE_APPEND_TIMEOUT_MS,
+        retriesMax: config.EVENTSTORE_RETRIES_MAX,
+        readsInFlightMax: config.EVENTSTORE_READS_IN_FLIGHT_MAX,
+        queueBytesMax: config.APPEND_QUEUE_BYTES_MAX,
+      });
+    } catch (error) {
+      if (!(error instanceof BadConnectionStringError)) throw error;
+      throw new CliFailure('bad-config', `EVENTSTORE_URL cannot be used: ${error.message}.`);
+    }
+  };
 }

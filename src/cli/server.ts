@@ -28,7 +28,7 @@ import { openEngine, systemClock } from './engine.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
-import type { ReadCount } from './measures.ts';
+import type { Measured, ReadCount } from './measures.ts';
 import type { RunningNode } from '../event-store/node/node.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
@@ -110,17 +110,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     });
     node = await listenEventStore(config, store, logger);
     const edges = { gateway, http, credentials, node };
-    metrics.add(
-      readings({
-        commands: () => engine.commands.stats(),
-        gateway: () => edges.gateway.stats(),
-        requestsRefused: () => edges.http.stats().requestsRefused,
-        trouble: engine.trouble,
-        log: engine.logStats,
-        conversationReads: () => reads.conversations,
-        strangersRefused: () => strangers.stats().refused,
-      }),
-    );
+    metrics.add(readings(measured(engine, edges, { reads, strangers })));
     const httpPort = await listenHttp(http, host, config.HTTP_PORT);
     const dialled = dialledHost(host);
     const httpUrl = `http://${dialled}:${httpPort}`;
@@ -167,11 +157,30 @@ async function openEngineInTime(options: EngineOptions): Promise<Engine> {
   }
 }
 
-async function closeAll(
-  edges: { gateway: Gateway; http: HttpServer; credentials: Credentials; node: RunningNode | undefined },
+interface Edges {
+  readonly gateway: Gateway;
+  readonly http: HttpServer;
+  readonly credentials: Credentials;
+  readonly node: RunningNode | undefined;
+}
+
+function measured(
   engine: Engine,
-  graceMs: number,
-): Promise<void> {
+  edges: Edges,
+  { reads, strangers }: { readonly reads: ReadCount; readonly strangers: Strangers },
+): Measured {
+  return {
+    commands: () => engine.commands.stats(),
+    gateway: () => edges.gateway.stats(),
+    requestsRefused: () => edges.http.stats().requestsRefused,
+    trouble: engine.trouble,
+    log: engine.logStats,
+    conversationReads: () => reads.conversations,
+    strangersRefused: () => strangers.stats().refused,
+  };
+}
+
+async function closeAll(edges: Edges, engine: Engine, graceMs: number): Promise<void> {
   const edgesMs = Math.max(0, graceMs - STORE_CLOSE_MS);
   const ended = await Promise.allSettled([
     edges.http.close(edgesMs),
@@ -282,7 +291,11 @@ async function listenGateway(options: GatewayOptions): Promise<Gateway> {
 
 type EventStorePort = RunningNode & { readonly url: string };
 
-async function listenEventStore(config: Config, store: EventStore, logger: Logger): Promise<EventStorePort | undefined> {
+async function listenEventStore(
+  config: Config,
+  store: EventStore,
+  logger: Logger,
+): Promise<EventStorePort | undefined> {
   if (config.EVENTSTORE_PORT === undefined) return undefined;
   // Loaded here, since gRPC is a good part of a second that no start without it is to wait for.
   const { connectionString, listenNode } = await import('./node.ts');

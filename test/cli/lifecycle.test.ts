@@ -127,6 +127,7 @@ describe('SIGTERM', () => {
     await delay(300);
     const { child, ended } = server;
     child.kill('SIGTERM');
+    while (!server.said.stderr.includes('stopping')) await Promise.race([delay(10), ended]);
     await delay(1_200);
     expect(child.exitCode).toBeNull();
     const begunMs = performance.now();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EventStore } from '../../../src/event-store/event-store.ts';
 import { expectedAnswer, isComparable, Replay } from '../golden-replay.ts';
 import type { Scenario } from '../golden-replay.ts';
 import { startTestNode } from './node-fixture.ts';
@@ -14,7 +15,10 @@ const recorded = readFileSync(process.env.GOLDEN_FILE ?? 'test/golden/eventstore
 const SEEDS = 120;
 const OWN_SEEDS = 20;
 const FIRST_OWN_SEED = 70_001;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
+/** On a machine with much else to do a late answer looks like none: what differs is asked once more, with patience. */
+const QUIET_MS = 200;
+const PATIENT_QUIET_MS = 2_000;
 
 /** Where the answers differ: `scenario, step: ours / recorded`. */
 function differences(ours: readonly Scenario[], theirs: readonly Scenario[]): string[] {
@@ -32,6 +36,32 @@ function differences(ours: readonly Scenario[], theirs: readonly Scenario[]): st
   return found;
 }
 
+/** The same, against what the store answers in process, in streams named after the `attempt`. */
+async function differencesInProcess(
+  store: EventStore,
+  answers: readonly Scenario[],
+  attempt: number,
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const { scenario, steps } of answers) {
+    const replay = new Replay(store, `${attempt}_${scenario}`);
+    for (const [i, step] of steps.filter(isComparable).entries()) {
+      const [inProcess, overTheWire] = [await replay.answer(step), expectedAnswer(step)];
+      // Which events were read is said by their symbols, which the two give the same ids.
+      if (JSON.stringify(inProcess) !== JSON.stringify(overTheWire))
+        found.push(`${scenario}, ${i}: ${JSON.stringify(step)} / ${JSON.stringify(inProcess)}`);
+    }
+  }
+  return found;
+}
+
+async function differencesInTime(asked: (quietMs: number) => Promise<string[]>): Promise<string[]> {
+  const found = await asked(QUIET_MS);
+  if (found.length === 0) return found;
+  console.warn(`Asked again with patience: ${found.length} answers differed, the first ${found[0] ?? ''}`);
+  return asked(PATIENT_QUIET_MS);
+}
+
 describe('the recorder, through the official client, against the node', () => {
   let node: TestNode;
   beforeAll(async () => {
@@ -42,10 +72,13 @@ describe('the recorder, through the official client, against the node', () => {
   it(
     'gets every answer that a real EventStoreDB gave',
     async () => {
-      const answers = await record(node.port, SEEDS, 1);
       expect(recorded.flatMap(({ steps }) => steps).length).toBeGreaterThan(3_000);
-      expect(differences(answers, recorded)).toEqual([]);
-      expect(answers).toHaveLength(recorded.length);
+      const found = await differencesInTime(async quietMs => {
+        const answers = await record(node.port, { first: 1, count: SEEDS }, quietMs);
+        expect(answers).toHaveLength(recorded.length);
+        return differences(answers, recorded);
+      });
+      expect(found).toEqual([]);
     },
     TIMEOUT_MS,
   );
@@ -53,18 +86,11 @@ describe('the recorder, through the official client, against the node', () => {
   it(
     'gets, for seeds of our own, what the store answers in process',
     async () => {
-      const answers = await record(node.port, OWN_SEEDS, FIRST_OWN_SEED);
-      expect(answers).toHaveLength(OWN_SEEDS);
-      const found: string[] = [];
-      for (const { scenario, steps } of answers) {
-        const replay = new Replay(node.store, scenario);
-        for (const [i, step] of steps.filter(isComparable).entries()) {
-          const [inProcess, overTheWire] = [await replay.answer(step), expectedAnswer(step)];
-          // Which events were read is said by their symbols, which the two give the same ids.
-          if (JSON.stringify(inProcess) !== JSON.stringify(overTheWire))
-            found.push(`${scenario}, ${i}: ${JSON.stringify(step)} / ${JSON.stringify(inProcess)}`);
-        }
-      }
+      const found = await differencesInTime(async quietMs => {
+        const answers = await record(node.port, { first: FIRST_OWN_SEED, count: OWN_SEEDS }, quietMs);
+        expect(answers).toHaveLength(OWN_SEEDS);
+        return differencesInProcess(node.store, answers, quietMs);
+      });
       expect(found).toEqual([]);
     },
     TIMEOUT_MS,
