@@ -85,31 +85,23 @@ export interface EngineOptions {
   readonly observeStore?: (store: EventStore) => EventStore;
   /** The id that the log of a restored folder gets; without it a folder whose restore has not ended is refused. */
   readonly restoredAs?: string;
+  /** The folder's lock where it is held already; from now on it is the engine's, which releases it whatever comes. */
+  readonly lock?: FolderLock;
 }
 
 /** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { config, logger, command, onLost, observeStore, restoredAs } = options;
-  if (restoredAs === undefined && isBeingRestored(config.DATA_DIR))
-    throw new CliFailure(
-      'restore-not-ended',
-      `A backup is being restored into ${config.DATA_DIR}, or was and did not end: run \`verbatim restore\` again.`,
-    );
-  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(config.DATA_DIR, {
-    command,
-    onLost,
-    onWait: (owner, ms) => {
-      const seconds = Math.ceil(ms / 1_000);
-      logger.warn(`the folder's last owner may still run elsewhere; watching for its heartbeat for ${seconds} s`, {
-        pid: owner?.pid,
-        host: owner?.host,
-      });
-    },
-  });
+  const { config, logger, observeStore, restoredAs } = options;
+  const lock = options.lock ?? (await takeFolder(options));
   let store: EmbeddedEventStore | undefined;
   let keyring: CopiedKeyring | undefined;
   try {
+    // A restore holds the lock until its mark is gone, so a mark seen under the lock is of one that did not end.
+    if (restoredAs === undefined && isBeingRestored(config.DATA_DIR))
+      throw new CliFailure(
+        'restore-not-ended',
+        `A backup was being restored into ${config.DATA_DIR}, and that did not end: run \`verbatim restore\` again.`,
+      );
     const rootSecret = await openRootSecret(config);
     store = await openEmbeddedEventStore({
       directory: join(config.DATA_DIR, 'log'),
@@ -154,6 +146,21 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await lock.release();
     throw error;
   }
+}
+
+async function takeFolder({ config, logger, command, onLost }: EngineOptions): Promise<FolderLock> {
+  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
+  return lockFolder(config.DATA_DIR, {
+    command,
+    onLost,
+    onWait: (owner, ms) => {
+      const seconds = Math.ceil(ms / 1_000);
+      logger.warn(`the folder's last owner may still run elsewhere; watching for its heartbeat for ${seconds} s`, {
+        pid: owner?.pid,
+        host: owner?.host,
+      });
+    },
+  });
 }
 
 function createUpkeep(config: Config, store: EmbeddedEventStore, keyring: CopiedKeyring, log: string): LogUpkeep {
