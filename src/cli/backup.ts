@@ -6,8 +6,10 @@ import { resolve } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import type { LoadedConfig } from '../config/config.ts';
+import { lockFolder } from '../data-folder/lock.ts';
+import type { FolderLock } from '../data-folder/lock.ts';
 import { operatorProof } from '../data-folder/operator-proof.ts';
-import { endRestore, restoreFiles } from '../data-folder/restore.ts';
+import { endRestore, expectRestorable, restoreFiles } from '../data-folder/restore.ts';
 import { readSecret } from '../data-folder/secrets.ts';
 import type { BackupResult } from '../event-store/log-upkeep.ts';
 import { createLogger } from '../telemetry/logger.pino.ts';
@@ -81,30 +83,45 @@ async function overHttp(
 
 export async function restoreFolder({ config }: Pick<LoadedConfig, 'config'>, backup: string): Promise<number> {
   expectLogInFolder(config);
+  const { DATA_DIR: directory } = config;
+  // First, so that nothing is put into a folder that this is not to go into.
+  await expectRestorable(backup, directory);
+  const onLost = (): never => {
+    throw new CliFailure('data-folder-in-use', `Another process has taken ${directory}.`);
+  };
+  const lock = await lockFolder(directory, { command: 'restore', onLost });
   const report = reportProgress('restore');
   const { onProgress } = report;
   try {
-    const { manifest, log } = await restoreFiles(backup, config.DATA_DIR, { newId: uuidv7, onProgress });
+    const { manifest, log } = await restoreFiles(backup, directory, { newId: uuidv7, onProgress });
     report.end();
-    await renew(config, log);
-    await endRestore(config.DATA_DIR);
+    await renew(config, log, { lock, onLost });
     process.stdout.write(
-      `${config.DATA_DIR} holds what log ${manifest.log} held at ${manifest.createdAt}, up to position ${manifest.position}, ` +
+      `${directory} holds what log ${manifest.log} held at ${manifest.createdAt}, up to position ${manifest.position}, ` +
         `as log ${log}: clients that resume are told to begin anew.\n`,
     );
     return EXIT_OK;
   } finally {
     report.end();
+    await lock.release();
   }
 }
 
-/** Opens what was restored, which also destroys the keys of whom the log says is erased, and gives the log its id. */
-async function renew(config: LoadedConfig['config'], log: string): Promise<void> {
+/**
+ * Opens what was restored, which also destroys the keys of whom the log says is erased, and gives the log its id. The
+ * mark goes while the lock is held: another restore must not find it and take the log's last segment back.
+ */
+async function renew(
+  config: LoadedConfig['config'],
+  log: string,
+  { lock, onLost }: { readonly lock: FolderLock; readonly onLost: () => never },
+): Promise<void> {
   const logger = createLogger({ level: 'warn', forTerminal: process.stderr.isTTY });
-  const onLost = (): never => {
-    throw new CliFailure('data-folder-in-use', `Another process has taken ${config.DATA_DIR}.`);
-  };
-  const engine = await openEngine({ config, logger, onLost, command: 'restore', restoredAs: log });
-  await engine.close();
-  logger.flushSync();
+  const engine = await openEngine({ config, logger, onLost, command: 'restore', restoredAs: log, lock });
+  try {
+    await endRestore(config.DATA_DIR);
+  } finally {
+    await engine.close();
+    logger.flushSync();
+  }
 }

@@ -8,8 +8,7 @@ import type { RecordedEvent } from '../event-store/event-store.ts';
 import { checkEmbeddedLog } from '../event-store/log-check.embedded.ts';
 import type { LogCheckOptions } from '../event-store/log-check.embedded.ts';
 import { createSealedCodec } from '../keyring/codec.sealed.ts';
-import { KeyCache } from '../keyring/key-cache.ts';
-import { openEmbeddedKeyring } from '../keyring/keyring.embedded.ts';
+import { openEmbeddedKeysToRead } from '../keyring/keyring.embedded.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
 import { expectEmbeddedLog } from './embedded-log.ts';
 import { CliFailure, EXIT_OK } from './failure.ts';
@@ -64,9 +63,9 @@ async function tryLock(config: Config): Promise<FolderLock | undefined> {
 }
 
 async function openBoxes(config: Config): Promise<{ look: Look; close: () => Promise<void> }> {
-  const embedded = await openEmbeddedKeyring({ directory: join(config.DATA_DIR, 'keyring'), mayBegin: false });
-  const keyring = new KeyCache(embedded, { keysMax: config.KEYS_CACHED_MAX });
-  const codec = createSealedCodec({ keyring });
+  const keys = await openEmbeddedKeysToRead(join(config.DATA_DIR, 'keyring'));
+  const obtain = () => Promise.reject(new Error('A check seals nothing.'));
+  const codec = createSealedCodec({ keyring: { find: subjects => keys.find(subjects), obtain } });
   const openers: Readonly<Record<string, { open(batch: readonly RecordedEvent[]): Promise<unknown> }>> = {
     conversation: createConversationSerializer({ codec }),
     tenant: createTenantSerializer({ codec }),
@@ -86,5 +85,5 @@ async function openBoxes(config: Config): Promise<{ look: Look; close: () => Pro
     }
     return undefined;
   };
-  return { look, close: () => keyring.close() };
+  return { look, close: () => keys.close() };
 }

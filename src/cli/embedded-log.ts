@@ -32,12 +32,12 @@ export function openEmbeddedLog(config: Config, logger: Logger): Promise<Embedde
   });
 }
 
-/** Until a restore has ended nothing but that restore works on the folder. @throws CliFailure */
+/** Until a restore has ended nothing but that restore works on the folder, whose lock the caller has. @throws CliFailure */
 export function expectRestored(directory: string): void {
   if (!isBeingRestored(directory)) return;
   throw new CliFailure(
     'restore-not-ended',
-    `A backup is being restored into ${directory}, or was and did not end: run \`verbatim restore\` again.`,
+    `A backup was being restored into ${directory}, and that did not end: run \`verbatim restore\` again.`,
   );
 }
 

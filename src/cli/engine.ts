@@ -91,27 +91,19 @@ export interface EngineOptions {
   readonly restoredAs?: string;
   /** Default: a store that is away is waited for as long as a command of the command line may take to say so. */
   readonly waiting?: StoreWaiting;
+  /** The folder's lock where it is held already; from now on it is the engine's, which releases it whatever comes. */
+  readonly lock?: FolderLock;
 }
 
 /** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { config, logger, command, onLost, observeStore, restoredAs, waiting = { waitMs: STORE_WAIT_MS } } = options;
-  if (restoredAs === undefined) expectRestored(config.DATA_DIR);
-  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(config.DATA_DIR, {
-    command,
-    onLost,
-    onWait: (owner, ms) => {
-      const seconds = Math.ceil(ms / 1_000);
-      logger.warn(`the folder's last owner may still run elsewhere; watching for its heartbeat for ${seconds} s`, {
-        pid: owner?.pid,
-        host: owner?.host,
-      });
-    },
-  });
+  const { config, logger, observeStore, restoredAs, waiting = { waitMs: STORE_WAIT_MS } } = options;
+  const lock = options.lock ?? (await takeFolder(options));
   let store: EventStore | undefined;
   let keyring: CopiedKeyring | undefined;
   try {
+    // A restore holds the lock until its mark is gone, so a mark seen under the lock is of one that did not end.
+    if (restoredAs === undefined) expectRestored(config.DATA_DIR);
     const rootSecret = await openRootSecret(config);
     const opened = await openEventStore(config, logger, waiting);
     const { embedded, trouble } = opened;
@@ -142,6 +134,21 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await lock.release();
     throw error;
   }
+}
+
+async function takeFolder({ config, logger, command, onLost }: EngineOptions): Promise<FolderLock> {
+  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
+  return lockFolder(config.DATA_DIR, {
+    command,
+    onLost,
+    onWait: (owner, ms) => {
+      const seconds = Math.ceil(ms / 1_000);
+      logger.warn(`the folder's last owner may still run elsewhere; watching for its heartbeat for ${seconds} s`, {
+        pid: owner?.pid,
+        host: owner?.host,
+      });
+    },
+  });
 }
 
 /** An EventStoreDB has tools of its own for what is its own. */

@@ -78,10 +78,10 @@ async function openEnd(config: Config, end: string, role: 'source' | 'target', l
   }
   if (role === 'source' && !existsSync(join(end, 'log')))
     throw new CliFailure('usage', `${end} is no data folder: there is no log in it.`, EXIT_USAGE);
-  expectRestored(end);
   await mkdir(end, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(end, { command: 'migrate', onLost: () => process.exit(EXIT_FINDING) });
   try {
+    expectRestored(end);
     const settings = { ...config, DATA_DIR: end, EVENTSTORE_URL: undefined };
     const { store } = await openEventStore(settings, logger, { waitMs: STORE_WAIT_MS });
     return {

@@ -49,11 +49,11 @@ export async function serveNode({ config, warnings }: LoadedConfig): Promise<num
 }
 
 async function openNode(config: Config, logger: Logger, onLost: () => void): Promise<RunningNode> {
-  expectRestored(config.DATA_DIR);
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(config.DATA_DIR, { command: 'node', onLost });
   let store: EventStore | undefined;
   try {
+    expectRestored(config.DATA_DIR);
     store = await openEmbeddedLog(config, logger);
     const opened = store;
     const node = await listenNode(config, config.EVENTSTORE_PORT ?? DEFAULT_NODE_PORT, store, logger);

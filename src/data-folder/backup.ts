@@ -3,7 +3,7 @@
  * key that the log needs), then the secrets, the manifest last. Into the same target again it copies what has changed,
  * and afterwards removes what only the backup before needed.
  */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { copySynced, MANIFEST, readManifest, writeManifest, writeSynced } from './backup-manifest.ts';
 import type { BackupFile, CopyOptions } from './backup-manifest.ts';
@@ -12,6 +12,8 @@ import { SECRET_NAMES } from './secrets.ts';
 
 /** In a folder that a backup was begun in: it may be gone on with. */
 const MARK = 'verbatim-backup';
+/** What a log's segment says of itself before its records. */
+const SEGMENT_HEADER_BYTES = 64;
 /** Reads, and writes of so much again. */
 const BYTES_PER_SECOND_MAX = 96 * 1_048_576;
 
@@ -55,12 +57,7 @@ export async function backUp(source: BackupSource, target: string, options: Upke
   for (const [i, { name, file, bytes }] of files.entries()) {
     const path = `log/segments/${name}`;
     const before = known.get(path);
-    // A segment that has as many bytes as it had has the same bytes: it only grows, or is replaced by a shorter one.
-    if (
-      before !== undefined &&
-      before.bytes === sizes[i] &&
-      (await sizeOf(join(target, before.stored))) === before.bytes
-    ) {
+    if (before !== undefined && before.bytes === sizes[i] && (await isSameSegment(file, target, before))) {
       stored.push(before);
       done += before.bytes;
     } else {
@@ -103,6 +100,27 @@ async function openTarget({ directory, log }: BackupSource, target: string): Ret
     throw new BackupTargetError(`${target} holds a backup of another log (${begun}): name a folder for this one.`);
   if (begun === undefined) await writeSynced(mark, `${log}\n`);
   return readManifest(target);
+}
+
+/**
+ * Whether what is stored is the segment that has as many bytes now. As it was written a segment only grows, and each
+ * compacted form is shorter than the one before; but compacted it may have just the bytes that it had while it was
+ * written. Its header tells: the format, and where the records end.
+ */
+async function isSameSegment(file: string, target: string, { stored, bytes }: BackupFile): Promise<boolean> {
+  const copy = join(target, stored);
+  return (await sizeOf(copy)) === bytes && (await headerOf(copy)).equals(await headerOf(file));
+}
+
+async function headerOf(file: string): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  try {
+    const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+    const { bytesRead } = await handle.read(header, 0, SEGMENT_HEADER_BYTES, 0);
+    return header.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Undefined where there is no such file. */

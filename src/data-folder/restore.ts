@@ -14,6 +14,8 @@ import { syncPath } from './sync.ts';
 import type { UpkeepOptions } from '../event-store/log-upkeep.ts';
 
 const MARK = 'restoring.json';
+/** A folder whose owners all left before they put anything into it is as good as empty. */
+const LOCKS = 'lock';
 const READ_BYTES = 1_048_576;
 
 const markSchema = z.object({ createdAt: z.string(), from: z.string(), log: z.string() });
@@ -35,7 +37,25 @@ export interface Restored {
 }
 
 /**
- * Copies the backup into the folder, every byte checked against the manifest, on disk when this resolves. The mark stays.
+ * Whether the backup may go into the folder, which is not touched.
+ *
+ * @throws DamagedBackupError, RestoreTargetError
+ */
+export async function expectRestorable(backup: string, directory: string): Promise<BackupManifest> {
+  const manifest = await readManifest(backup);
+  if (!manifest)
+    throw new DamagedBackupError(`${backup} has no manifest: it is no backup, or one that was never finished.`);
+  const names = await readdir(directory).catch((error: unknown): string[] => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  });
+  if (!names.includes(MARK) && names.some(name => name !== `${MARK}.part` && name !== LOCKS))
+    throw new RestoreTargetError(`${directory} is not empty: a backup is restored into an empty folder, or a new one.`);
+  return manifest;
+}
+
+/**
+ * The folder is the caller's alone meanwhile (lock.ts). Copies the backup into it, every byte checked against the manifest, on disk when this resolves. The mark stays.
  *
  * @throws DamagedBackupError, RestoreTargetError
  */
@@ -44,9 +64,7 @@ export async function restoreFiles(
   directory: string,
   { newId, onProgress, signal }: UpkeepOptions & { readonly newId: () => string },
 ): Promise<Restored> {
-  const manifest = await readManifest(backup);
-  if (!manifest)
-    throw new DamagedBackupError(`${backup} has no manifest: it is no backup, or one that was never finished.`);
+  const manifest = await expectRestorable(backup, directory);
   const log = await begin(manifest, directory, newId);
   const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
@@ -78,18 +96,15 @@ export async function endRestore(directory: string): Promise<void> {
 /** Gives the id that the log will have: a run that goes on has the one before's. */
 async function begin(manifest: BackupManifest, directory: string, newId: () => string): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const names = await readdir(directory);
   const file = join(directory, MARK);
   const { createdAt, log: from } = manifest;
-  if (names.includes(MARK)) {
+  if (isBeingRestored(directory)) {
     const mark = markSchema.parse(JSON.parse(await readFile(file, 'utf8')));
     if (mark.createdAt === createdAt && mark.from === from) return mark.log;
     throw new RestoreTargetError(
       `${directory} holds what the restore of another backup has begun: name an empty folder.`,
     );
   }
-  if (names.some(name => name !== `${MARK}.part`))
-    throw new RestoreTargetError(`${directory} is not empty: a backup is restored into an empty folder, or a new one.`);
   const log = newId();
   await writeSynced(file, JSON.stringify({ createdAt, from, log }));
   return log;

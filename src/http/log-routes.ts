@@ -4,12 +4,13 @@
  */
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { RequestError, UnavailableError } from '../errors.ts';
 import type { LogUpkeep, UpkeepOptions, UpkeepProgress } from '../event-store/log-upkeep.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { claimsOf } from './authentication.ts';
+import type { Strangers } from '../gateway/strangers.ts';
+import { claimsOf, whenceOf } from './authentication.ts';
 import type { Authenticate } from './authentication.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers, problemOf } from './problems.ts';
@@ -19,6 +20,7 @@ export interface LogRouteOptions {
   readonly upkeep: LogUpkeep;
   /** Whether the proof, for what it is given, comes from somebody who can read the root secret. */
   readonly isOperator: (proof: string, what: string) => boolean;
+  readonly strangers?: Pick<Strangers, 'admit'> | undefined;
   readonly logger: Logger;
   /** Aborts when the server closes. */
   readonly closing: AbortSignal;
@@ -48,21 +50,32 @@ const scavengeSchema = {
 const backupBody = z.object({ target: z.string().min(1).max(4_096) });
 
 export function addLogRoutes(app: FastifyInstance, options: LogRouteOptions): void {
-  const { authenticate, upkeep, isOperator } = options;
+  const { authenticate, upkeep } = options;
   app.post('/v1/scavenges', { onRequest: authenticate, schema: scavengeSchema }, async (request, reply) => {
     const { role } = claimsOf(request);
     if (role !== 'service') throw new RequestError('forbidden', `The role ${role} may not scavenge.`, { path: 'role' });
     return answer(reply, options, 'scavenge', given => upkeep.scavenge(given));
   });
-  // For `verbatim backup` alone: it writes wherever on this machine it is told to.
+  addBackupRoute(app, options);
+}
+
+/** For `verbatim backup` alone: it writes wherever on this machine it is told to. */
+function addBackupRoute(app: FastifyInstance, options: LogRouteOptions): void {
+  const { upkeep, isOperator, strangers } = options;
+  // Before anything else is said of the body: the proof is of what stands in it.
+  const prove = async (request: FastifyRequest): Promise<void> => {
+    const { target } = (request.body ?? {}) as { readonly target?: unknown };
+    const [scheme, proof = ''] = (request.headers.authorization ?? '').split(' ');
+    if (scheme === 'Operator' && typeof target === 'string' && isOperator(proof, `backup ${target}`)) return;
+    // Without the header it was counted on its way in (server.ts).
+    if (request.headers.authorization !== undefined) strangers?.admit(whenceOf(request));
+    throw new RequestError('unauthorized', 'Only who runs this server may have it write a backup.');
+  };
   app.post<{ Body: z.infer<typeof backupBody> }>(
     '/v1/backups',
-    { schema: { hide: true, body: backupBody } },
+    { preValidation: prove, schema: { hide: true, body: backupBody } },
     async (request, reply) => {
       const { target } = request.body;
-      const [scheme, proof = ''] = (request.headers.authorization ?? '').split(' ');
-      if (scheme !== 'Operator' || !isOperator(proof, `backup ${target}`))
-        throw new RequestError('unauthorized', 'Only who runs this server may have it write a backup.');
       return answer(reply, options, 'backup', given => upkeep.backup(target, given));
     },
   );

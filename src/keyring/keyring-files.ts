@@ -45,12 +45,18 @@ export class KeyringFiles {
     return join(this.directory, `keys.${generation}.draft`);
   }
 
-  /** The generation that counts; undefined where there is none. Everything else in the folder is wiped. */
+  /** The generation that counts; undefined where there is none. Nothing is changed. */
+  async present(): Promise<number | undefined> {
+    const names = (await readdir(this.directory).catch(ignoreMissing)) ?? [];
+    const generations = names.flatMap(name => Number(NAME.exec(name)?.[1] ?? []));
+    return generations.length === 0 ? undefined : Math.max(...generations);
+  }
+
+  /** The same; everything else in the folder is wiped. */
   async settle(): Promise<number | undefined> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    const highest = await this.present();
     const names = await readdir(this.directory);
-    const generations = names.flatMap(name => Number(NAME.exec(name)?.[1] ?? []));
-    const highest = generations.length === 0 ? undefined : Math.max(...generations);
     const kept = highest === undefined ? undefined : this.path(highest);
     for (const name of names) {
       const path = join(this.directory, name);

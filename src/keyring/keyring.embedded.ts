@@ -49,18 +49,32 @@ export async function openEmbeddedKeyring({ directory, mayBegin }: EmbeddedKeyri
   return keyring;
 }
 
+/**
+ * The keys alone, of a folder that is the caller's and stays as it is, but for lmdb's own lock file: what a crash has
+ * left to be wiped is left.
+ *
+ * @throws KeyringMissingError, KeyringDamagedError
+ */
+export async function openEmbeddedKeysToRead(directory: string): Promise<Pick<Keyring, 'find' | 'close'>> {
+  const files = new KeyringFiles(directory);
+  const generation = await files.present();
+  if (generation === undefined) throw new KeyringMissingError(directory);
+  if (!lmdbFileIsWhole(files.path(generation))) throw new KeyringDamagedError(files.path(generation));
+  return new EmbeddedKeyring(files, generation, openEnvironment(files.path(generation), { readOnly: true }));
+}
+
 interface Environment {
   readonly root: RootDatabase<Buffer, Buffer>;
   readonly keys: Database<Buffer, Buffer>;
   readonly meta: Database<Buffer, Buffer>;
 }
 
-function openEnvironment(path: string): Environment {
+function openEnvironment(path: string, { readOnly = false } = {}): Environment {
   const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
   // Without overlapping syncs a commit resolves, and is visible, only when it is on disk.
   // Batching by turn keeps a promise of its own, whose rejection on a full disk nobody could handle.
   const settings = { noSubdir: true, maxDbs: 2, overlappingSync: false, eventTurnBatching: false } as const;
-  const root = open<Buffer, Buffer>({ path, ...settings, ...encodings });
+  const root = open<Buffer, Buffer>({ path, readOnly, ...settings, ...encodings });
   return {
     root,
     keys: root.openDB<Buffer, Buffer>({ name: 'keys', ...encodings }),

@@ -136,6 +136,26 @@ it('copies again only what changed, survives scavenging in between, and removes 
   expect(await readFile(join(directory, 'root-secret'), 'utf8')).toBe('r'.repeat(40));
 });
 
+it('copies a compacted segment that has just the bytes it had while it was written', async () => {
+  const { root, store, source } = await folderInUse();
+  const target = join(root, 'backup');
+  for (let i = 0; i < 100; i++) await store.append(`s${i % 2}`, [newEvent('x'.repeat(600))], any);
+  await store.setStreamMetadata('s0', { truncateBefore: 45n }, any);
+  const [{ name, file } = { name: '', file: '' }] = store.files().files;
+  const written = await readFile(file);
+  await store.scavenge({ savedShareMin: 0, bytesPerSecondMax: 1e12 });
+  const compacted = await readFile(file);
+  expect(compacted.length).toBeLessThan(written.length);
+  // As it stood when it had so many bytes, and was the last one.
+  const early = join(root, name);
+  await writeFile(early, written);
+  const logFiles = () => ({ position: compacted.length, files: [{ name, file: early, bytes: compacted.length }] });
+  await backUp({ ...source, logFiles }, target);
+  await backUp(source, target);
+  const held = join(await restored(root, target), 'log', 'segments', name);
+  expect((await readFile(held)).equals(compacted)).toBe(true);
+});
+
 async function copyOf(root: string, directory: string): Promise<string> {
   const copy = join(root, 'copied');
   await cp(join(directory, 'log', 'segments'), join(copy, 'log', 'segments'), { recursive: true });

@@ -76,6 +76,22 @@ it('a whole log passes, compacted segments and all; without an index too, and wh
   await writing;
 });
 
+it('segments that are scavenged while it walks are no damage', async () => {
+  const { store, directory } = await openLog({ segmentBytes: 2_000, tailBytesMax: 500 });
+  for (let i = 0; i < 60; i++) await store.append(`s${i % 3}`, newEvents(2), any);
+  for (const [round, before] of [20n, 30n].entries()) {
+    let scavenging: Promise<{ segmentsRewritten: number }> | undefined;
+    const look = async () => {
+      await store.setStreamMetadata('s1', { truncateBefore: before }, any);
+      await (scavenging ??= store.scavenge({ savedShareMin: 0, bytesPerSecondMax: 1e12 }));
+      return undefined;
+    };
+    const found = await checkEmbeddedLog({ directory, inUse: true, look });
+    expect((await scavenging)?.segmentsRewritten, `round ${round}`).toBeGreaterThan(1);
+    expect(found.stubs, `round ${round}`).toBeGreaterThan(0);
+  }
+});
+
 it('nothing in the folder is changed by it', async () => {
   const directory = await closedLog();
   const look = async () => Promise.all((await segmentFiles(directory)).map(file => readFile(file)));

@@ -70,6 +70,24 @@ describe('requests', () => {
     expect((await ask(`${running.url}/health/live`)).status).toBe(200);
   });
 
+  it('for a backup, without the proof of what they name, are a stranger’s; the operator’s are not', async () => {
+    let counted = 0;
+    running = await startHttp({ strangers: { admit: () => void (counted += 1) } });
+    const request = async (authorization: string | undefined, body: string) => {
+      const headers = { 'content-type': 'application/json', ...(authorization === undefined ? {} : { authorization }) };
+      return (await fetch(`${running.url}/v1/backups`, { method: 'POST', headers, body })).status;
+    };
+    const body = JSON.stringify({ target: '/nowhere' });
+    expect(await request('Operator guessed', body)).toBe(401);
+    expect(await request(`Bearer ${await tokenOf()}`, body)).toBe(401);
+    expect(await request('Operator guessed', '{}')).toBe(401);
+    expect(await request(undefined, body)).toBe(401);
+    expect(counted).toBe(4);
+    expect(await request('Operator proved', body)).toBe(200);
+    expect(await request('Operator proved', JSON.stringify({ target: '' }))).toBe(400);
+    expect(counted).toBe(4);
+  });
+
   it('of nobody are not counted: they are refused before', async () => {
     running = await start(1, 1);
     for (let i = 0; i < 3; i += 1) expect((await ask(`${running.url}/v1/conversations/42/events`)).status).toBe(401);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { KeyCache } from '../../src/keyring/key-cache.ts';
-import { openEmbeddedKeyring } from '../../src/keyring/keyring.embedded.ts';
+import { openEmbeddedKeyring, openEmbeddedKeysToRead } from '../../src/keyring/keyring.embedded.ts';
 import { KeyringDamagedError, KeyringFiles, KeyringMissingError } from '../../src/keyring/keyring-files.ts';
 import type { Keyring, SubjectKey } from '../../src/keyring/keyring.ts';
 import { MemoryKeyring } from '../support/memory-keyring.ts';
@@ -110,6 +110,30 @@ describe('The embedded keyring', () => {
       await expect(openEmbeddedKeyring({ directory, mayBegin: false })).rejects.toThrow(KeyringDamagedError);
     }
     await rm(directory, { recursive: true });
+  });
+
+  it('that is only read is left as it is, with what a crash has left to be wiped', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'verbatim-keyring-'));
+    const keyring = await openEmbeddedKeyring({ directory, mayBegin: true });
+    const [ann, bob] = ['ann', 'bob'].map(subject => ({ tenant: 'acme', subject })) as [Sub, Sub];
+    const [, key] = await keyring.obtain([ann, bob]);
+    const publish = vi.spyOn(KeyringFiles.prototype, 'publish').mockRejectedValueOnce(new Error('EIO'));
+    await expect(keyring.destroy([ann])).rejects.toThrow('EIO');
+    publish.mockRestore();
+    await keyring.close();
+    const look = async () => {
+      const names = (await readdir(directory)).filter(name => !name.endsWith('-lock')).sort();
+      return Promise.all(names.map(async name => [name, (await readFile(join(directory, name))).toString('base64')]));
+    };
+    const before = await look();
+    expect(before.map(([name]) => name)).toEqual(['keys.1.mdb', 'keys.2.draft']);
+    const keys = await openEmbeddedKeysToRead(directory);
+    expect(await keys.find([ann, bob])).toEqual(['erased', key]);
+    await keys.close();
+    expect(await look()).toEqual(before);
+    await rm(directory, { recursive: true });
+    await expect(openEmbeddedKeysToRead(directory)).rejects.toThrow(KeyringMissingError);
+    await expect(readdir(directory)).rejects.toThrow('ENOENT');
   });
 
   it('is not made anew where the log has begun', async () => {

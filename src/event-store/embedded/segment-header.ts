@@ -5,7 +5,7 @@
  *   'VERBATIM' | format u32 | zero u32 | storage id 16 bytes | base u64 | … | crc32 u32 of the 60 bytes before
  *   format 2, from 40: bytes of the log that the segment stands for u64 | offset of the table u64
  */
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { CorruptLogError } from '../errors.ts';
 
@@ -34,28 +34,33 @@ export function encodeHeader({ storageId, base, compacted }: SegmentHeader): Buf
   return header;
 }
 
-/** @throws CorruptLogError */
-export async function readHeader(file: string): Promise<SegmentHeader> {
+/** The header, and the size of the very file that it was read from. @throws CorruptLogError */
+export async function readHeader(file: string): Promise<SegmentHeader & { readonly fileBytes: number }> {
   const handle = await open(file, 'r');
   try {
-    const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    const { bytesRead } = await handle.read(header, 0, SEGMENT_HEADER_BYTES, 0);
-    if (bytesRead < SEGMENT_HEADER_BYTES || !header.subarray(0, 8).equals(MAGIC)) {
-      throw new CorruptLogError(file, 0, 'this is not a segment of a Verbatim log');
-    }
-    if (crc32(header.subarray(0, 60)) !== header.readUInt32LE(60)) {
-      throw new CorruptLogError(file, 0, 'the segment header fails its checksum');
-    }
-    const format = header.readUInt32LE(8);
-    if (format !== FORMAT_WRITTEN && format !== FORMAT_COMPACTED) {
-      throw new CorruptLogError(file, 8, `log format ${format}; this program reads formats 1 and 2`);
-    }
-    const compacted =
-      format === FORMAT_COMPACTED
-        ? { logBytes: Number(header.readBigUInt64LE(40)), tableOffset: Number(header.readBigUInt64LE(48)) }
-        : undefined;
-    return { storageId: Buffer.from(header.subarray(16, 32)), base: Number(header.readBigUInt64LE(32)), compacted };
+    return { ...(await readHeaderOf(handle, file)), fileBytes: (await handle.stat()).size };
   } finally {
     await handle.close();
   }
+}
+
+/** @throws CorruptLogError */
+export async function readHeaderOf(handle: FileHandle, file: string): Promise<SegmentHeader> {
+  const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  const { bytesRead } = await handle.read(header, 0, SEGMENT_HEADER_BYTES, 0);
+  if (bytesRead < SEGMENT_HEADER_BYTES || !header.subarray(0, 8).equals(MAGIC)) {
+    throw new CorruptLogError(file, 0, 'this is not a segment of a Verbatim log');
+  }
+  if (crc32(header.subarray(0, 60)) !== header.readUInt32LE(60)) {
+    throw new CorruptLogError(file, 0, 'the segment header fails its checksum');
+  }
+  const format = header.readUInt32LE(8);
+  if (format !== FORMAT_WRITTEN && format !== FORMAT_COMPACTED) {
+    throw new CorruptLogError(file, 8, `log format ${format}; this program reads formats 1 and 2`);
+  }
+  const compacted =
+    format === FORMAT_COMPACTED
+      ? { logBytes: Number(header.readBigUInt64LE(40)), tableOffset: Number(header.readBigUInt64LE(48)) }
+      : undefined;
+  return { storageId: Buffer.from(header.subarray(16, 32)), base: Number(header.readBigUInt64LE(32)), compacted };
 }

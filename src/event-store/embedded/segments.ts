@@ -6,13 +6,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { fdatasync, read as readCallback } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptLogError } from '../errors.ts';
 import { syncPath } from '../../data-folder/sync.ts';
 import { UnavailableError } from '../../errors.ts';
 import { OffsetTable } from './offset-table.ts';
-import { encodeHeader, readHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { encodeHeader, readHeader, readHeaderOf, SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import type { FileHandle } from 'node:fs/promises';
 
 const SUFFIX = '.segment';
@@ -48,6 +48,11 @@ interface Reader {
   orphaned: boolean;
 }
 
+function segmentOf(file: string, { base, compacted, fileBytes }: Awaited<ReturnType<typeof readHeader>>): Segment {
+  if (!compacted) return { base, file, size: fileBytes };
+  return { base, file, size: compacted.logBytes, compacted: { tableOffset: compacted.tableOffset, fileBytes } };
+}
+
 function segmentName(base: number): string {
   return `${String(base).padStart(20, '0')}${SUFFIX}`;
 }
@@ -56,14 +61,17 @@ export class SegmentFiles {
   readonly directory: string;
   readonly storageId: Buffer;
   readonly segments: Segment[];
+  /** Another process may write to the folder, and replace segments. */
+  private readonly readOnly: boolean;
   private readonly readers = new Map<Segment, Reader>();
   private readonly replaced = new WeakSet<Segment>();
   private readonly tables = new Map<Segment, Promise<OffsetTable>>();
   private replacing: Promise<void> = Promise.resolve();
   private closed = false;
 
-  private constructor(directory: string, storageId: Buffer, segments: Segment[]) {
+  private constructor(directory: string, storageId: Buffer, segments: Segment[], readOnly = false) {
     this.directory = directory;
+    this.readOnly = readOnly;
     this.storageId = storageId;
     this.segments = segments;
   }
@@ -112,16 +120,10 @@ export class SegmentFiles {
           `the log goes on at position ${expected}, this segment begins at ${header.base}`,
         );
       }
-      const fileBytes = (await stat(file)).size;
-      const { base, compacted } = header;
-      segments.push(
-        compacted
-          ? { base, file, size: compacted.logBytes, compacted: { tableOffset: compacted.tableOffset, fileBytes } }
-          : { base, file, size: fileBytes },
-      );
+      segments.push(segmentOf(file, header));
     }
     if (storageId === undefined) throw new Error('unreachable: there is at least one segment');
-    return new SegmentFiles(directory, storageId, segments);
+    return new SegmentFiles(directory, storageId, segments, readOnly);
   }
 
   /** The segment that is written. */
@@ -269,10 +271,33 @@ export class SegmentFiles {
     let reader = this.readers.get(segment);
     if (reader) return reader;
     if (this.readers.size >= OPEN_FILES_MAX) this.closeIdleReader();
-    reader = { handle: open(segment.file, 'r'), users: 0, opened: false, orphaned: false };
+    reader = {
+      handle: this.readOnly ? this.openUnreplaced(segment) : open(segment.file, 'r'),
+      users: 0,
+      opened: false,
+      orphaned: false,
+    };
     reader.handle.catch(() => this.readers.delete(segment));
     this.readers.set(segment, reader);
     return reader;
+  }
+
+  /** A file once open stays what it was; until then another process may have put another in its place. */
+  private async openUnreplaced(segment: Segment): Promise<FileHandle> {
+    const handle = await open(segment.file, 'r');
+    try {
+      const header = await readHeaderOf(handle, segment.file);
+      if (header.compacted?.tableOffset === segment.compacted?.tableOffset) return handle;
+      const fileBytes = (await handle.stat()).size;
+      const at = this.segments.indexOf(segment);
+      if (at >= 0) this.segments[at] = segmentOf(segment.file, { ...header, fileBytes });
+      this.replaced.add(segment);
+      this.tables.delete(segment);
+      throw new SegmentReplacedError();
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   private closeIdleReader(): void {
