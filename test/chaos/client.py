@@ -57,8 +57,10 @@ class Client:
 
     async def wait_for_change(self, timeout_s):
         self.changed.clear()
+        # Not `wait_for`, which before Python 3.12 forgets a cancellation that comes with the change.
         try:
-            await asyncio.wait_for(self.changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.changed.wait()
         except TimeoutError:
             pass
 
@@ -75,8 +77,10 @@ class Client:
                 async with connect(
                     self.config["url"], subprotocols=["verbatim.v1"], additional_headers=headers, open_timeout=10
                 ) as socket:
-                    await self.converse(socket)
-                    alive_at = loop.time()
+                    try:
+                        await self.converse(socket)
+                    finally:
+                        alive_at = loop.time()
             except (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError):
                 await asyncio.sleep(RECONNECT_PAUSE_S * (0.5 + self.random.random()))
 
