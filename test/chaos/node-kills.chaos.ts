@@ -43,6 +43,8 @@ const LINES = scaled(20_000, 2_000);
 const VICTIMS = ['node', 'node', 'node', 'node', 'node', 'twice', 'twice', 'verbatim', 'verbatim', 'both'] as const;
 type Victim = (typeof VICTIMS)[number];
 const WAIT_MS = 1_500;
+/** A storm must outlive whatever else its machine has to do. */
+const READY_MS = 180_000;
 const DIFFERENCES_SHOWN = 20;
 /** With nothing dying any more, an import may still meet what was dying when it began. */
 const CALM_TRIES_MAX = 3;
@@ -83,8 +85,9 @@ describe('Verbatim on a node', () => {
       const sent = await settle(at, talkers);
 
       await Promise.all([at.kill9(), log.kill9()]);
+      at.launch();
       await log.start();
-      await at.start();
+      await at.untilReady(READY_MS);
       await judge(at, talkers, lines);
       expect((await readLog(at)).length, 'neither lost nor repeated').toBe(sent + 1);
       console.log(
@@ -114,8 +117,12 @@ async function killAgainAndAgain(at: ServerProcess, log: NodeProcess): Promise<R
       await log.kill9();
       await starting;
     }
-    await Promise.all([hitsNode && log.start(), hitsVerbatim && at.start()]);
+    if (hitsVerbatim) at.launch();
+    if (hitsNode) await log.start();
+    // A node alone may die again before Verbatim has found it.
+    if (hitsVerbatim) await at.untilReady(READY_MS);
   }
+  await at.untilReady(READY_MS);
   return killed;
 }
 

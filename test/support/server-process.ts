@@ -40,12 +40,20 @@ export interface ServerProcess {
   /** What the server wrote since its last start, the newest 64,000 characters. */
   output(): string;
   isRunning(): boolean;
+  /** Of the last start. */
+  pid(): number;
   /** SIGKILL; resolves once the process is gone. */
   kill9(): Promise<void>;
   /** SIGTERM; resolves to the exit code. @throws Error when it has not ended within 30 s, after killing it. */
   stop(): Promise<number | null>;
   /** Starts it again on the same ports and folder; resolves once it is ready, to how long that took in ms. */
   start(): Promise<number>;
+  /** Starts it again without waiting for anything: `untilReady` does. */
+  launch(): void;
+  /** @throws Error when it ends, or is not ready within 30 s or as given */
+  untilReady(withinMs?: number): Promise<void>;
+  /** Sends a signal without waiting for what comes of it. */
+  signal(signal: NodeJS.Signals): void;
   /** Signed with the server's own secret. */
   token(role: string, sub: string, options?: TokenOptions): string;
   /** Ends it and removes the folder if it was made here. */
@@ -72,8 +80,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   let watchdog: ChildProcess | undefined;
   let output = '';
 
-  const start = async (): Promise<number> => {
-    const begunMs = performance.now();
+  const launch = (): void => {
     output = '';
     const starting = spawn(process.execPath, [VERBATIM, 'serve'], {
       cwd: REPOSITORY,
@@ -87,7 +94,17 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       });
     }
     watchdog = watch(starting);
-    await untilReady(httpUrl, starting, () => output);
+  };
+
+  const ready = async (withinMs = READY_TIMEOUT_MS): Promise<void> => {
+    if (!child) throw new Error('The server was not started.');
+    await untilReady(httpUrl, child, () => output, withinMs);
+  };
+
+  const start = async (): Promise<number> => {
+    const begunMs = performance.now();
+    launch();
+    await ready();
     return performance.now() - begunMs;
   };
 
@@ -126,12 +143,18 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     gatewayUrl: `ws://127.0.0.1:${gatewayPort}/v1/socket`,
     environment,
     output: () => output,
+    pid: () => child?.pid ?? 0,
     isRunning: () => child !== undefined && !isOver(child),
     kill9: async () => {
       await end('SIGKILL');
     },
     stop: () => end('SIGTERM'),
     start,
+    launch,
+    untilReady: ready,
+    signal: signal => {
+      child?.kill(signal);
+    },
     token: (role, sub, more = {}) =>
       signToken(environment.JWT_SECRET ?? readFileSync(join(dataFolder, 'jwt-secret'), 'utf8').trim(), role, sub, more),
     dispose,
@@ -173,8 +196,8 @@ export function watch(child: ChildProcess): ChildProcess {
   return watchdog;
 }
 
-async function untilReady(httpUrl: string, child: ChildProcess, output: () => string): Promise<void> {
-  const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+async function untilReady(httpUrl: string, child: ChildProcess, output: () => string, withinMs: number): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
   for (;;) {
     if (isOver(child))
       throw new Error(`The server ended with ${child.exitCode ?? child.signalCode ?? '?'}:\n${output()}`);
@@ -183,7 +206,7 @@ async function untilReady(httpUrl: string, child: ChildProcess, output: () => st
     if (answer?.ok) return;
     if (performance.now() > deadlineMs) {
       throw new Error(
-        `The server was not ready within ${READY_TIMEOUT_MS} ms (${answer?.status ?? 'no answer'}):\n${output()}`,
+        `The server was not ready within ${withinMs} ms (${answer?.status ?? 'no answer'}):\n${output()}`,
       );
     }
     await delay(READY_POLL_MS);
