@@ -75,7 +75,7 @@ describe('Verbatim on a node', () => {
       });
       server = at;
       await startConversation(at);
-      const talkers = threeTalkers(CUTS).map(talker => startTalker(at, talker, folder));
+      const talkers = threeTalkers(CUTS).map(talker => startTalker(at, talker, folder, { storeMayBeAway: true }));
       const lines = readLines();
       let isStorming = true;
       const imported = importUntilDone(at, lines, () => isStorming);
