@@ -30,7 +30,7 @@ const PARTS: readonly Part[] = [
   },
   {
     name: 'event log, the EventStoreDB adapter',
-    files: /eventstoredb(-[a-z]+)?\.test|\.eventstoredb\.|reconnects\.chaos/,
+    files: /eventstoredb(-[a-z]+)?\.test|\.eventstoredb\.|random-run|(reconnects|node-kills)\.chaos/,
     state: () => 'over gRPC to a node of ours',
   },
   {
@@ -39,7 +39,7 @@ const PARTS: readonly Part[] = [
     files: process.env.EVENTSTORE_URL ? /event-store\/eventstoredb\.test/ : /(?!)/,
     state: () => (process.env.EVENTSTORE_URL ? 'the one EVENTSTORE_URL names' : 'EVENTSTORE_URL names none'),
   },
-  { name: 'Python websockets', files: /resume\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
+  { name: 'Python websockets', files: /(resume|node-kills)\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
   { name: 'kurrentdbclient', files: /kurrentdb-client/, state: () => described(findKurrentDbClient()) },
   { name: 'Schemathesis', files: /schemathesis\.chaos/, state: () => described(findSchemathesis()) },
   { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },
