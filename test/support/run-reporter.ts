@@ -39,7 +39,11 @@ const PARTS: readonly Part[] = [
     files: process.env.EVENTSTORE_URL ? /event-store\/eventstoredb\.test/ : /(?!)/,
     state: () => (process.env.EVENTSTORE_URL ? 'the one EVENTSTORE_URL names' : 'EVENTSTORE_URL names none'),
   },
-  { name: 'Python websockets', files: /(resume|node-kills)\.chaos|readme\/readme\.test/, state: () => described(findPython()) },
+  {
+    name: 'Python websockets',
+    files: /(resume|node-kills)\.chaos|readme\/readme\.test/,
+    state: () => described(findPython()),
+  },
   { name: 'kurrentdbclient', files: /kurrentdb-client/, state: () => described(findKurrentDbClient()) },
   { name: 'Schemathesis', files: /schemathesis\.chaos/, state: () => described(findSchemathesis()) },
   { name: 'Chromium', files: /test\/web\/.*browser/, state: () => described(findChromium()) },
