@@ -46,6 +46,8 @@ class Client:
         self.settling = False
         self.head = None
         self.socket = None
+        self.asked = -1  # the cursor of the last subscribe
+        self.tasks = []  # of the connection
         self.hold_s = 0  # what the last refusal asked to wait
         self.changed = asyncio.Event()
 
@@ -57,8 +59,10 @@ class Client:
 
     async def wait_for_change(self, timeout_s):
         self.changed.clear()
+        # Not `wait_for`, which before Python 3.12 forgets a cancellation that comes with the change.
         try:
-            await asyncio.wait_for(self.changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.changed.wait()
         except TimeoutError:
             pass
 
@@ -75,8 +79,10 @@ class Client:
                 async with connect(
                     self.config["url"], subprotocols=["verbatim.v1"], additional_headers=headers, open_timeout=10
                 ) as socket:
-                    await self.converse(socket)
-                    alive_at = loop.time()
+                    try:
+                        await self.converse(socket)
+                    finally:
+                        alive_at = loop.time()
             except (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError):
                 await asyncio.sleep(RECONNECT_PAUSE_S * (0.5 + self.random.random()))
 
@@ -86,28 +92,32 @@ class Client:
     async def converse(self, socket):
         self.socket = socket
         self.in_flight.clear()
-        others = [asyncio.create_task(self.send_messages(socket)), asyncio.create_task(self.cut(socket))]
-        ask = {"op": "subscribe", "room": self.config["room"], "after": self.cursor}
-        if self.log is not None:
-            ask["log"] = self.log
-        asked = self.cursor
+        self.tasks = [asyncio.create_task(self.send_messages(socket)), asyncio.create_task(self.cut(socket))]
         try:
-            await socket.send(json.dumps(ask))
+            await self.subscribe(socket, 0)
             async for text in socket:
-                self.receive(json.loads(text), asked)
+                self.receive(json.loads(text))
                 if self.is_finished():
                     return
         finally:
-            for task in others:
+            for task in self.tasks:
                 task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.gather(*self.tasks, return_exceptions=True)
             self.note("lost")
 
-    def receive(self, frame, asked):
+    async def subscribe(self, socket, pause_s):
+        await asyncio.sleep(pause_s)
+        ask = {"op": "subscribe", "room": self.config["room"], "after": self.cursor}
+        if self.log is not None:
+            ask["log"] = self.log
+        self.asked = self.cursor
+        await socket.send(json.dumps(ask))
+
+    def receive(self, frame):
         op = frame["op"]
         if op == "subscribed":
             self.log = frame["log"]
-            self.note("subscribed", asked=asked, after=frame["after"])
+            self.note("subscribed", asked=self.asked, after=frame["after"])
         elif op == "events":
             events = [seen(event) for event in frame["events"]]
             self.note("events", after=frame["after"], upTo=frame["upTo"], events=events)
@@ -127,6 +137,9 @@ class Client:
                 self.hold_s = frame.get("retryAfterMs", 50) / 1000
             else:
                 self.unacked.pop(frame["id"], None)
+        elif op == "error" and self.config["storeMayBeAway"] and frame["code"] == "unavailable" and frame["retryable"]:
+            pause_s = frame.get("retryAfterMs", 50) / 1000
+            self.tasks.append(asyncio.create_task(self.subscribe(self.socket, pause_s)))
         elif op in ("reset", "error", "unsubscribed"):
             self.note("reset" if op == "reset" else "error", detail=json.dumps(frame))
         elif op not in ("hello", "caught-up", "typing", "drain"):

@@ -60,8 +60,16 @@ export async function startConversation(at: ServerProcess): Promise<void> {
   await client.close();
 }
 
-/** Its journal lies in `folder`. */
-export function startTalker(at: ServerProcess, talker: Talker, folder: string): RunningTalker {
+/**
+ * Its journal lies in `folder`. Where the store may be away, a subscribe that is answered `unavailable` is asked again, as any
+ * client would; elsewhere that answer is a fault.
+ */
+export function startTalker(
+  at: ServerProcess,
+  talker: Talker,
+  folder: string,
+  { storeMayBeAway = false }: { readonly storeMayBeAway?: boolean } = {},
+): RunningTalker {
   if (!python.found) throw new Error('Python comes first.');
   const index = children.length;
   const journal = join(folder, `${talker.name}-${index}.ndjson`);
@@ -79,7 +87,7 @@ export function startTalker(at: ServerProcess, talker: Talker, folder: string): 
     cuts: talker.cuts,
     messagesPerSecond: MESSAGES_PER_SECOND,
     seed: SEED + index,
-    journal,
+    ...{ journal, storeMayBeAway },
   });
   return {
     ...talker,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { cleanEnvironment, freePort, isOver, REPOSITORY, watch } from './server-process.ts';
 
 const VERBATIM = join(REPOSITORY, 'bin', 'verbatim.js');
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 const OUTPUT_CHARACTERS_MAX = 64_000;
 
 export interface NodeProcess {

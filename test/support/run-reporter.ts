@@ -31,7 +31,7 @@ const PARTS: readonly Part[] = [
   },
   {
     name: 'event log, the EventStoreDB adapter',
-    files: /eventstoredb(-[a-z]+)?\.test|\.eventstoredb\.|reconnects\.chaos/,
+    files: /eventstoredb(-[a-z]+)?\.test|\.eventstoredb\.|random-run|(reconnects|node-kills)\.chaos/,
     state: () => 'over gRPC to a node of ours',
   },
   {
@@ -48,7 +48,7 @@ const PARTS: readonly Part[] = [
   { name: 'sockets, ws', files: /sockets\.ws\.test/, state: () => 'built in' },
   {
     name: 'Python websockets',
-    files: /resume\.chaos|readme\/readme\.test|clients\/clients|documents\/examples/,
+    files: /(resume|node-kills)\.chaos|readme\/readme\.test|clients\/clients|documents\/examples/,
     state: () => described(findPython()),
   },
   { name: 'kurrentdbclient', files: /kurrentdb-client/, state: () => described(findKurrentDbClient()) },
