@@ -44,6 +44,8 @@ async function verbatim({ port, folder, secret }: StormOptions): Promise<StormSy
     HOST: '127.0.0.1',
     GATEWAY_PORT: String(port),
     JWT_SECRET: secret,
+    // One connection publishes into all rooms.
+    ...{ SENDS_PER_SECOND_MAX: '100000', COMMANDS_PER_SOCKET_MAX: '10000' },
   };
   const { config } = loadConfig({ environment });
   const server = await startServer({ config, logger: silentLogger, onLost: () => process.exit(1) });
