@@ -7,8 +7,10 @@ import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.
 import type { BatchAppendReq, BatchAppendResp, ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 
 export interface StubbedCalls {
-  /** Of a subscription; other reads are answered with nothing. */
+  /** Of a subscription; what is not stubbed is answered with nothing. */
   readonly subscribe?: (call: ServerWritableStream<ReadReq, ReadResp>) => void;
+  /** Of a read that ends, the one that greets the server included. */
+  readonly read?: (call: ServerWritableStream<ReadReq, ReadResp>) => void;
   readonly batchAppend?: (call: ServerDuplexStream<BatchAppendReq, BatchAppendResp>) => void;
   readonly version?: string;
 }
@@ -21,6 +23,7 @@ export async function startStubServer(calls: StubbedCalls): Promise<{ readonly p
   server.addService(StreamsService, {
     read: (call: ServerWritableStream<ReadReq, ReadResp>) => {
       if (call.request.getOptions()?.hasSubscription() === true && calls.subscribe) calls.subscribe(call);
+      else if (calls.read) calls.read(call);
       else call.end();
     },
     batchAppend: calls.batchAppend ?? (() => undefined),

@@ -23,9 +23,13 @@ export interface ReadLimits {
   readonly readsInFlightMax: number;
 }
 
-/** Of one call. The last event may go over the bytes. */
+/**
+ * Of one call. The last event may go over the bytes, and there are two where there can be: the first may be the one that
+ * the page before ended with, so that a page of it alone would bring nothing new, for ever.
+ */
 export const PAGE_EVENTS = 512;
 const PAGE_BYTES = 4_194_304;
+const PAGE_EVENTS_MIN = 2;
 /** A filtered read gives nothing while the server looks through what does not match. */
 const SCAN_DEADLINE_MS = 600_000;
 /** Reads that wait for their turn; one more is refused. */
@@ -127,7 +131,7 @@ function collectPage(
         return;
       }
       bytes += answer.length;
-      if (bytes < PAGE_BYTES) return;
+      if (bytes < PAGE_BYTES || events.length < PAGE_EVENTS_MIN) return;
       isCut = true;
       call.cancel();
       resolve({ events, isLast: false });
