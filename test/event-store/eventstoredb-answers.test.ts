@@ -22,13 +22,14 @@ async function against(calls: StubbedCalls, options: Omit<EventStoreDbOptions, '
   return store;
 }
 
-function recorded(revision: number): streams.ReadResp {
+function recorded(revision: number, data = Buffer.alloc(0)): streams.ReadResp {
   const event = new streams.ReadResp.ReadEvent.RecordedEvent()
     .setId(new shared.UUID().setString(randomUUID()))
     .setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from('s')))
     .setStreamRevision(String(revision))
     .setCommitPosition(String(revision * 100))
-    .setPreparePosition(String(revision * 100));
+    .setPreparePosition(String(revision * 100))
+    .setData(data);
   event
     .getMetadataMap()
     .set('type', 'Tested')
@@ -121,6 +122,33 @@ describe('a server that', () => {
   });
 });
 
+describe('a log that', () => {
+  it('has events larger than a page is read to its end, each once', async () => {
+    const events = [1, 2, 3].map(revision => recorded(revision, Buffer.alloc(revision === 3 ? 1 : 5_000_000, 'x')));
+    const asked: string[] = [];
+    const store = await against(
+      {
+        read: call => {
+          const options = call.request.getOptions();
+          if (options?.getReadDirection() === streams.ReadReq.Options.ReadDirection.FORWARDS) {
+            const from = options.getAll()?.getPosition()?.getCommitPosition() ?? '0';
+            asked.push(from);
+            // A read that does not get on is ended here, so that it shows.
+            const rest = asked.length > 8 ? [] : events.slice(Math.max(0, Number(from) / 100 - 1));
+            for (const event of rest) call.write(event);
+          }
+          call.end();
+        },
+      },
+      { deadlineMs: 5_000 },
+    );
+    const seen: bigint[] = [];
+    for await (const { revision } of store.readAll()) seen.push(revision);
+    expect(seen).toEqual([1n, 2n, 3n]);
+    expect(asked.length).toBeLessThan(6);
+  });
+});
+
 describe('a connection string', () => {
   it.for<[string, string]>([
     ['esdb://admin:sesame@', 'esdb://user:password@host:port'],
@@ -128,6 +156,8 @@ describe('a connection string', () => {
     ['esdb://admin:sesame@host?tls=maybe', 'esdb://user:password@host:port'],
     ['esdb://admin:sesame@host?tlss=true', '"tlss"'],
     ['http://admin:sesame@host', 'esdb://'],
+    ['esdb://admin:open?sesame@host', 'esdb://user:password@host:port'],
+    ['esdb://admin:open?sesame=a@host', 'esdb://user:password@host:port'],
     ['esdb://admin:sesame@host?tlsCAFile=/nowhere', '/nowhere'],
     ['esdb://admin:sesame@host?userCertFile=/x', 'needs both'],
   ])('that is bad is refused, and its password not told: %s', ([url, hint]) => {

@@ -52,6 +52,7 @@ const KEYS = [
   'defaultDeadline',
   'throwOnAppendFailure',
 ] as const;
+const NOT_OF_THE_FORM = 'it is not of the form esdb://user:password@host:port?tls=true';
 const KEEP_ALIVE_MS = 10_000;
 const GOSSIP_TIMEOUT_SECONDS = 5;
 
@@ -66,8 +67,11 @@ export function parseConnectionString(text: string): ConnectionSettings {
   for (const parameter of parameters) {
     const [key = '', value] = parameter.split('=', 2);
     const known = KEYS.find(name => flat(name) === flat(key));
-    if (known === undefined || value === undefined)
+    if (known === undefined || value === undefined) {
+      // A password with a ? in it ends here; what stands before the @ is part of it.
+      if (query?.includes('@') === true) throw new BadConnectionStringError(NOT_OF_THE_FORM);
       throw new BadConnectionStringError(`it has the option ${JSON.stringify(key.slice(0, 40))}, which there is not`);
+    }
     // The official client has no use for it but to warn; the transport below it has.
     if (known === 'tlsVerifyCert') tlsVerifyCert = value !== 'false';
     else kept.push(parameter);
@@ -97,7 +101,7 @@ function parse(text: string): ReturnType<typeof parseOfficially> {
   try {
     return parseOfficially(text);
   } catch {
-    throw new BadConnectionStringError('it is not of the form esdb://user:password@host:port?tls=true');
+    throw new BadConnectionStringError(NOT_OF_THE_FORM);
   }
 }
 
