@@ -203,6 +203,21 @@ describe('a migrated log', () => {
   });
 });
 
+describe('a log migrated onto itself by another name', () => {
+  it('is refused, and keeps its id', async () => {
+    const log = await serveLog();
+    const [source, target] = [await connect(log.url), await connect(log.url)];
+    onTestFinished(async () => {
+      await Promise.all([source.close(), target.close()]);
+      await log.dispose();
+    });
+    await source.append(RENEWAL, [newEvent({ log: 'a' }, { type: 'LogIdentified' })], any);
+    await source.append(newStream(), newEvents(5), any);
+    expect(String(await failure(migrate(source, target)))).toContain('the same log');
+    expect((await source.streamBounds(RENEWAL)).head).toBe(0n);
+  });
+});
+
 function changing(store: EventStore, change: (event: RecordedEvent) => RecordedEvent): EventStore {
   async function* readAll(...options: Parameters<EventStore['readAll']>): AsyncGenerator<RecordedEvent> {
     for await (const event of store.readAll(...options)) yield change(event);

@@ -13,8 +13,8 @@ const TOMBSTONE_TYPE = '$streamDeleted';
 export const FILLER_TYPE = 'ScavengedBeforeMigration';
 
 export type Comparison =
-  /** Both ended together. */
-  | { readonly kind: 'equal'; readonly events: number }
+  /** Both ended together. `isOneLog`: positions and times too are the same throughout, as no copy has them. */
+  | { readonly kind: 'equal'; readonly events: number; readonly isOneLog: boolean }
   /** The target ended first; the source goes on behind `after`. */
   | { readonly kind: 'begun'; readonly events: number; readonly after: bigint | undefined }
   /** The source ended first; this is what the target holds beyond. */
@@ -42,6 +42,7 @@ export async function compareLogs(
   const [ours, theirs] = [migrated(source)[Symbol.asyncIterator](), migrated(target)[Symbol.asyncIterator]()];
   let events = 0;
   let after: bigint | undefined;
+  let isOneLog = true;
   try {
     let theirsNext = await theirs.next();
     for (;;) {
@@ -50,7 +51,9 @@ export async function compareLogs(
         const rest: RecordedEvent[] = [];
         for (; theirsNext.done !== true && rest.length < BEYOND_MAX; theirsNext = await theirs.next())
           rest.push(theirsNext.value);
-        return rest.length === 0 ? { kind: 'equal', events } : { kind: 'beyond', events, rest };
+        return rest.length === 0
+          ? { kind: 'equal', events, isOneLog: isOneLog && events > 0 }
+          : { kind: 'beyond', events, rest };
       }
       const mine = oursNext.value;
       while (theirsNext.done !== true && !sameEvent(mine, theirsNext.value) && fillsUpTo(theirsNext.value, mine))
@@ -60,6 +63,8 @@ export async function compareLogs(
         return { kind: 'different', events, source: mine, target: theirsNext.value };
       events += 1;
       after = mine.position;
+      const { position, createdMs } = theirsNext.value;
+      isOneLog &&= mine.position === position && mine.createdMs === createdMs;
       onEvent(mine, events);
       theirsNext = await theirs.next();
     }

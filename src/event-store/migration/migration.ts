@@ -49,6 +49,10 @@ export async function migrateLog(
   const before = await compareLogs(source, target, told('comparing'));
   const already = before.events;
   if (before.kind === 'different') throw differs(before.source, before.target);
+  if (before.kind === 'equal' && before.isOneLog)
+    throw new MigrationRefusedError(
+      'Source and target are the same log, by two names, or one is a backup of the other.',
+    );
   if (before.kind === 'beyond') {
     const [first, second] = before.rest;
     if (first !== undefined && second === undefined && isRenewal(first))
