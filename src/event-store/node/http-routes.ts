@@ -3,19 +3,29 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { SERVED_VERSION } from './cluster-responses.ts';
 
-const HEADERS_TIMEOUT_MS = 10_000;
+/** A request that has not come whole is answered 408; looked at twice in that time. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
 
-/** Listens nowhere: connections are handed to it. */
-export function createHttpRoutes(endPointFor: (authority: string) => { address: string; port: number }): Server {
+/** Listens nowhere: connections are handed to it. To be closed. */
+export function createHttpRoutes(
+  endPointFor: (authority: string) => { address: string; port: number },
+  { requestTimeoutMs = REQUEST_TIMEOUT_MS }: { readonly requestTimeoutMs?: number } = {},
+): Server {
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
+    {
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: requestTimeoutMs / 2,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
     (request, response) => {
       const { address, port } = endPointFor(request.headers.host ?? '');
       answer(request, response, { address, port });
     },
   );
+  // Node keeps the timeouts of a server, and closes its idle connections, only from here on; this one never listens.
+  server.emit('listening');
   return server;
 }
 

@@ -77,7 +77,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       if (closing.signal.aborted) return;
       const closed = new Promise<void>(resolve => listener.close(() => resolve()));
       closing.abort();
-      http.closeIdleConnections();
+      http.close();
       injector.drain(graceMs);
       const overdue = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
