@@ -104,7 +104,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   try {
     // A restore holds the lock until its mark is gone, so a mark seen under the lock is of one that did not end.
     if (restoredAs === undefined) expectRestored(config.DATA_DIR);
-    const rootSecret = await openRootSecret(config);
     const opened = await openEventStore(config, logger, waiting);
     const { embedded, trouble } = opened;
     ({ store } = opened);
@@ -112,6 +111,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);
     keyring = await openEmbeddedKeyring({ directory: join(config.DATA_DIR, 'keyring'), mayBegin: !begun });
+    // Before the log has begun: a log that has begun is never without.
+    const rootSecret = await openRootSecret(config, begun);
     if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);

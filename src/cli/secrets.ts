@@ -36,10 +36,20 @@ export async function findTokenSecret(config: Config): Promise<Uint8Array> {
   return Buffer.from(secret);
 }
 
-/** The root secret keys the log's digests for life, so a configured one that differs from the folder's is refused. */
-export async function openRootSecret(config: Config): Promise<Uint8Array> {
-  if (config.ROOT_SECRET === undefined) return Buffer.from(await readOrMakeSecret(config.DATA_DIR, 'root-secret'));
+/**
+ * The root secret keys the log's digests for life, so a configured one that differs from the folder's is refused, and for a
+ * log that has begun none is made: under a new one no command of the log would be recognised.
+ */
+export async function openRootSecret(config: Config, hasBegun: boolean): Promise<Uint8Array> {
   const made = await readSecret(config.DATA_DIR, 'root-secret');
+  if (config.ROOT_SECRET === undefined) {
+    if (made !== undefined || !hasBegun)
+      return Buffer.from(made ?? (await readOrMakeSecret(config.DATA_DIR, 'root-secret')));
+    throw new CliFailure(
+      'root-secret-missing',
+      `The log has begun under a root secret that ${config.DATA_DIR} does not hold: set ROOT_SECRET to it, or copy the file root-secret from the folder or backup that has it.`,
+    );
+  }
   if (made !== undefined && made !== config.ROOT_SECRET)
     throw new CliFailure(
       'root-secret-mismatch',

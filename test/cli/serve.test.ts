@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -130,6 +130,15 @@ describe('a start that cannot be ends with 1 and one line', () => {
     const { code, stderr } = await place.run(['serve'], { ROOT_SECRET: SECRET });
     expect(code).toBe(1);
     expect(stderr).toContain('root-secret-mismatch');
+  });
+
+  it('without the root secret that the log was begun with, and makes none in its place', async () => {
+    await (await place.serve()).stop('SIGTERM');
+    await rm(join(place.directory, 'root-secret'));
+    const { code, stderr } = await place.run(['serve']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('root-secret-missing');
+    expect(await readdir(place.directory)).not.toContain('root-secret');
   });
 
   it('on a path that cannot be a folder, and says how to name another', async () => {
