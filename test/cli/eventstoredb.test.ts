@@ -79,7 +79,8 @@ it('migrate brings a log to EventStoreDB and back, killed on the way', async () 
   expect((await place.run(['import', SAMPLE])).code).toBe(0);
   const node = await startNode(Number(new URL(url.replace('esdb', 'http')).port));
   const there = ['migrate', '--from', place.directory, '--to', url];
-  for (const ms of [400, 700]) {
+  // The process needs longer than that to load and copy all of it, on the fastest machine.
+  for (const ms of [250, 350]) {
     const { child, ended } = place.start(there);
     setTimeout(() => child.kill('SIGKILL'), ms);
     await ended;
