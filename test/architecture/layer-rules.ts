@@ -10,7 +10,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '@eventstore/db-client': String.raw`^src/event-store/(node/|eventstoredb/|event-store\.eventstoredb\.ts$)`,
   '@grpc/grpc-js': String.raw`^src/event-store/(node/|eventstoredb/|event-store\.eventstoredb\.ts$)`,
   'google-protobuf': '^src/event-store/(node|eventstoredb)/',
-  lmdb: String.raw`^src/event-store/embedded/|\.embedded\.ts$`,
+  lmdb: String.raw`^src/(event-store|read-store)/embedded/|\.embedded\.ts$`,
+  mingo: String.raw`^src/read-store/(embedded/|read-store\.embedded\.ts$)`,
+  mongodb: String.raw`^src/read-store/mongodb/|\.mongodb\.ts$`,
+  luxon: '^src/projections/',
   'uWebSockets.js': String.raw`\.uwebsockets\.ts$`,
   ws: String.raw`/sockets\.ws\.ts$`,
   fastify: '^src/http/',
@@ -26,7 +29,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   jose: '^src/auth/',
   canonicalize: '^src/commands/',
   uuid: '^src/(?!domain/)',
-  zod: '^src/(schemas|auth|config|cli|commands|data-folder|gateway|http)(/|.ts$)',
+  zod: '^src/(schemas|auth|config|cli|commands|data-folder|gateway|http|projections)(/|.ts$)',
   preact: '^web/',
   vite: String.raw`^web/vite\.config\.ts$`,
 };
@@ -84,6 +87,11 @@ const FORBIDDEN: readonly IForbiddenRuleType[] = [
       pathNot: ['^src/event-store/eventstoredb/', String.raw`^src/event-store/event-store\.eventstoredb\.ts$`],
     },
     to: { path: '^src/event-store/eventstoredb/' },
+  },
+  {
+    name: 'a read store is seen only by its adapter',
+    from: { path: '^src/', pathNot: [String.raw`^src/read-store/(embedded|mongodb)/`, ADAPTER] },
+    to: { path: '^src/read-store/(embedded|mongodb)/' },
   },
   {
     name: 'only main imports the cli',

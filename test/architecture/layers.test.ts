@@ -30,6 +30,10 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/commands/a.ts': `import '../event-store/eventstoredb/b.ts';`,
     'src/event-store/eventstoredb/b.ts': '',
   },
+  'a read store is seen only by its adapter': {
+    'src/commands/a.ts': `import '../read-store/embedded/b.ts';`,
+    'src/read-store/embedded/b.ts': '',
+  },
   'only main imports the cli': { 'src/commands/a.ts': `import '../cli/b.ts';`, 'src/cli/b.ts': '' },
   'src imports only src': { 'src/commands/a.ts': `import '../../test/b.ts';`, 'test/b.ts': '' },
   'web imports no code of src': {
@@ -44,6 +48,9 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'package @grpc/grpc-js only in its place': { 'src/cli/a.ts': `import type { Client } from '@grpc/grpc-js';` },
   'package google-protobuf only in its place': { 'src/http/a.ts': `import 'google-protobuf';` },
   'package lmdb only in its place': { 'src/gateway/a.ts': `import 'lmdb';` },
+  'package mingo only in its place': { 'src/projections/a.ts': `import 'mingo';` },
+  'package mongodb only in its place': { 'src/projections/a.ts': `import type { Db } from 'mongodb';` },
+  'package luxon only in its place': { 'src/domain/a.ts': `import 'luxon';` },
   'package uWebSockets.js only in its place': { 'src/gateway/a.ts': `await import('uWebSockets.js');` },
   'package ws only in its place': { 'src/gateway/a.ts': `import 'ws';` },
   'package fastify only in its place': { 'src/gateway/a.ts': `import type { FastifyInstance } from 'fastify';` },
