@@ -20,6 +20,7 @@ export const SETTING_GROUPS = [
   'Gateway',
   'HTTP',
   'Import',
+  'Read models',
   'EventStoreDB node',
 ] as const;
 export type SettingGroup = (typeof SETTING_GROUPS)[number];

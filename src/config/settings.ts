@@ -10,6 +10,7 @@ import { COMMAND_LIMITS } from '../commands/command-handler.ts';
 import { EVENT_STORE_SETTINGS } from './event-store-settings.ts';
 import { GATEWAY_SETTINGS } from './gateway-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
+import { READ_SIDE_SETTINGS } from './read-side-settings.ts';
 import { choice, integer, networks, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
 import type { About, Setting } from './setting.ts';
 
@@ -321,6 +322,7 @@ export const SETTINGS = {
     'Lines of one import that are read and not yet answered.',
   ),
 
+  ...READ_SIDE_SETTINGS,
   ...EVENT_STORE_SETTINGS,
   ...NODE_SETTINGS,
 } as const satisfies Record<string, Setting<never> | Setting<unknown>>;
