@@ -1,6 +1,6 @@
 /**
  * The command line: `verbatim serve | node | token | import | export | migrate | erase | apikey | check | scavenge |
- * backup | restore | config`. Exit codes: 0, 1 (a finding), 2 (usage).
+ * backup | restore | rebuild | verify | config`. Exit codes: 0, 1 (a finding), 2 (usage).
  */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError } from 'commander';
@@ -64,6 +64,8 @@ const SHOWN = {
   backup: ['DATA_DIR', 'ROOT_SECRET'],
   restore: ['DATA_DIR', 'ROOT_SECRET'],
   migrate: ['EVENTSTORE_URL'],
+  rebuild: ['DATA_DIR', 'JWT_SECRET', 'MONGODB_URL'],
+  verify: ['DATA_DIR', 'JWT_SECRET', 'MONGODB_URL'],
   config: ['DATA_DIR', 'HTTP_PORT', 'GATEWAY_PORT', 'HOST'],
 } as const satisfies Readonly<Record<string, readonly SettingName[]>>;
 
@@ -136,6 +138,7 @@ function createProgram(outcome: Outcome): Command {
     );
   addEventStoreCommands(add, { configOf, loadedFor }, outcome);
   addLogCommands(add, configOf, outcome);
+  addProjectionCommands(add, outcome);
   add('config', 'print every setting: value, default, unit and where it came from; secrets masked')
     .option('--markdown', 'print the reference page instead')
     .action((options: { markdown?: true }, command: Command) => {
@@ -166,6 +169,28 @@ function addTransfers(add: AddCommand, outcome: { exitCode: number }): void {
     .action(async (options: ExportCommand, command: Command) => {
       const { exportConversations } = await import('./cli/export.ts');
       outcome.exitCode = await exportConversations(configOf(command), options);
+    });
+}
+
+/** What works on read models. */
+function addProjectionCommands(add: AddCommand, outcome: { exitCode: number }): void {
+  const url = ['--url <url>', 'a running server; without it, the one that has the data folder'] as const;
+  add(
+    'rebuild',
+    'build a read model anew from the log, beside the old one, which answers until the new one has caught up',
+  )
+    .argument('<name>', 'messages or conversations')
+    .option(...url)
+    .action(async (name: string, options: { url?: string }, command: Command) => {
+      const { rebuildProjection } = await import('./cli/projections.ts');
+      outcome.exitCode = await rebuildProjection(configOf(command), { name, url: options.url });
+    });
+  add('verify', 'fold the log afresh and hold a read model to it, document for document')
+    .argument('<name>', 'messages or conversations')
+    .option(...url)
+    .action(async (name: string, options: { url?: string }, command: Command) => {
+      const { verifyProjection } = await import('./cli/projections.ts');
+      outcome.exitCode = await verifyProjection(configOf(command), { name, url: options.url });
     });
 }
 

@@ -67,6 +67,8 @@ export interface Engine {
   readonly upkeep: LogUpkeep;
   /** Whether a proof comes from somebody who can read the root secret (data-folder/operator-proof.ts). */
   readonly isOperator: (proof: string, what: string) => boolean;
+  /** What projections may do with the keys of persons. */
+  readonly keys: Pick<Keyring, 'find' | 'destroy'>;
   /** The log's own id. */
   readonly log: string;
   /** The log was begun by this opening of the folder. */
@@ -223,6 +225,7 @@ function compose(
   const erasure = createErasure({ tenants, keyring });
   return {
     ...{ store, serializer, commands, tenants, tenantSerializer, log, lock, upkeep, logStats, isNewLog, trouble },
+    keys: keyring,
     isOperator: (proof, what) => isOperatorProof(rootSecret, proof, what, systemClock.now()),
     eraseSubject: request => erasure.eraseSubject(request),
     finishErasures: () => erasure.finish(),

@@ -29,6 +29,9 @@ import type { Engine, EngineOptions } from './engine.ts';
 import { listeningFailure } from './listening.ts';
 import { readings, timedCommands, timedStore } from './measures.ts';
 import type { Measured, ReadCount } from './measures.ts';
+import { projectionReadings } from './projection-measures.ts';
+import { openReadSide } from './read-side.ts';
+import type { ReadSide, StartProjections } from './read-side.ts';
 import type { RunningNode } from '../event-store/node/node.ts';
 import { openTokenSecret } from './secrets.ts';
 import type { TokenSecret } from './secrets.ts';
@@ -57,10 +60,12 @@ export interface ServerOptions {
   readonly logger: Logger;
   /** The folder was taken by another process; end at once. */
   readonly onLost: () => void;
+  /** Default: in a thread of their own, of the built product. */
+  readonly startProjections?: StartProjections;
 }
 
 /** @throws CliFailure and what openEngine throws; everything opened until then is closed again */
-export async function startServer({ config, logger, onLost }: ServerOptions): Promise<RunningServer> {
+export async function startServer({ config, logger, onLost, startProjections }: ServerOptions): Promise<RunningServer> {
   if (config.JWKS_URL === undefined && config.NODE_ENV === 'production') await openTokenSecret(config);
   const sockets = await chooseSockets(config);
   const metrics = createMetrics();
@@ -71,6 +76,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   let gateway: Gateway | undefined;
   let http: HttpServer | undefined;
   let node: EventStorePort | undefined;
+  let readSide: ReadSide | undefined;
   try {
     credentials = await openCredentials(config, engine, logger);
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
@@ -95,7 +101,10 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
     const gatewayPort = gateway.port;
     const gatewayUrl = (hostname: string): string =>
       config.GATEWAY_PUBLIC_URL ?? `ws://${hostname}:${gatewayPort}${SOCKET_PATH}`;
+    readSide = await openReadSide(config, engine, logger, startProjections);
+    const { readModels, projections } = readSide;
     http = await createHttpServer({
+      ...{ readModels, projections },
       ...{ verifyToken, logger, gatewayUrl, commands, apiKeys, log, runImport, eraseSubject, clock: systemClock },
       ...{ strangers, exportConversations },
       upkeep: engine.upkeep,
@@ -109,7 +118,8 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
       pageTokens: selfMadeSecret ? pageTokens(selfMadeSecret, engine) : undefined,
     });
     node = await listenEventStore(config, store, logger);
-    const edges = { gateway, http, credentials, node };
+    const edges = { gateway, http, credentials, node, readSide };
+    metrics.addLabelled(projectionReadings(() => projections.status()));
     metrics.add(readings(measured(engine, edges, { reads, strangers })));
     const httpPort = await listenHttp(http, host, config.HTTP_PORT);
     const dialled = dialledHost(host);
@@ -127,6 +137,7 @@ export async function startServer({ config, logger, onLost }: ServerOptions): Pr
   } catch (error) {
     await node?.close(0);
     await http?.close(0);
+    await readSide?.close();
     await gateway?.close();
     await credentials?.close();
     await engine.close();
@@ -162,6 +173,7 @@ interface Edges {
   readonly http: HttpServer;
   readonly credentials: Credentials;
   readonly node: RunningNode | undefined;
+  readonly readSide: ReadSide;
 }
 
 function measured(
@@ -187,6 +199,7 @@ async function closeAll(edges: Edges, engine: Engine, graceMs: number): Promise<
     edges.gateway.drain(edgesMs).then(() => edges.gateway.close()),
     edges.node?.close(edgesMs),
   ]);
+  await edges.readSide.close();
   await edges.credentials.close();
   await engine.close();
   for (const end of ended) if (end.status === 'rejected') throw end.reason;

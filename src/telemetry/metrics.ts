@@ -15,6 +15,15 @@ export interface Reading {
   readonly read: () => number;
 }
 
+/** One number for each of a few things that are known by name. */
+export interface LabelledReading {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly label: string;
+  readonly read: () => readonly (readonly [label: string, value: number])[];
+}
+
 /** A registered metric as the reference page lists it. */
 export interface MetricRow {
   readonly name: string;
@@ -27,6 +36,7 @@ export interface Metrics {
   /** Wraps what is awaited: its time, and the class of what it threw. */
   readonly timed: (what: 'append' | 'command') => <T>(run: () => Promise<T>) => Promise<T>;
   readonly add: (readings: readonly Reading[]) => void;
+  readonly addLabelled: (readings: readonly LabelledReading[]) => void;
   readonly read: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Ours, in the order they were registered, without those of Node.js itself. */
   readonly list: () => readonly MetricRow[];
@@ -78,6 +88,27 @@ export function createMetrics(): Metrics {
               this.inc(read());
             },
           });
+    },
+    addLabelled: readings => {
+      for (const { name, help, kind, label, read } of readings) {
+        const named = { registers, name, help, labelNames: [label] };
+        if (kind === 'gauge')
+          new Gauge({
+            ...named,
+            collect() {
+              this.reset();
+              for (const [labelled, value] of read()) this.set({ [label]: labelled }, value);
+            },
+          });
+        else
+          new Counter({
+            ...named,
+            collect() {
+              this.reset();
+              for (const [labelled, value] of read()) this.inc({ [label]: labelled }, value);
+            },
+          });
+      }
     },
     list: () =>
       registry

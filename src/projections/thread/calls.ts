@@ -4,7 +4,7 @@
  *
  * Calls under way are bounded by their callers: nothing here asks by itself.
  */
-import type { MessagePort, Transferable } from 'node:worker_threads';
+import type { Transferable } from 'node:worker_threads';
 import { RequestError, UnavailableError } from '../../errors.ts';
 import type { ErrorCode } from '../../errors.ts';
 import { StreamDeletedError, StreamNotFoundError } from '../../event-store/errors.ts';
@@ -57,7 +57,11 @@ export interface CarriedError {
   readonly stream?: string;
 }
 
-type Port = Pick<MessagePort, 'postMessage' | 'on'>;
+/** Of a MessagePort and of a Worker. */
+interface Port {
+  postMessage(value: unknown, handed?: readonly Transferable[]): void;
+  on(event: 'message', listen: (message: Asked | Answer) => void): unknown;
+}
 
 export function createCalls<Theirs extends Methods>(port: Port, mine: Methods): Calls<Theirs> {
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
