@@ -208,8 +208,12 @@ export class MemoryEventStore implements EventStore {
         continue;
       }
       ended();
-      if (behind) yield { kind: 'caught-up' };
-      behind = false;
+      if (behind) {
+        behind = false;
+        yield { kind: 'caught-up' };
+        // Whoever was told may have appended before asking again.
+        continue;
+      }
       await new Promise<void>(resolve => this.waiters.push(resolve));
     }
   }
