@@ -2,13 +2,20 @@
 import { z } from 'zod';
 import { splitLines } from '../commands/import-lines.ts';
 import type { UpkeepProgress } from '../event-store/log-upkeep.ts';
+import type { WorkProgress } from '../projections/projector.ts';
 import { CliFailure } from './failure.ts';
 import { refusalOf, whyOf } from './refusals.ts';
 
 const LINE_BYTES_MAX = 65_536;
 
+const phase = z.enum(['building', 'comparing', 'compacting']);
+const progressSchema = z.union([
+  z.object({ done: z.number(), total: z.number(), phase }),
+  z.object({ done: z.number(), total: z.number() }),
+]);
+
 const lineSchema = z.union([
-  z.object({ progress: z.object({ done: z.number(), total: z.number() }) }),
+  z.object({ progress: progressSchema }),
   z.object({ result: z.record(z.string(), z.unknown()) }),
   z.object({ problem: z.object({ status: z.number() }).loose() }),
 ]);
@@ -20,7 +27,7 @@ export interface UpkeepRequest {
   readonly body?: Readonly<Record<string, string>>;
   /** `the backup` */
   readonly what: string;
-  readonly onProgress: (progress: UpkeepProgress) => void;
+  readonly onProgress: (progress: UpkeepProgress | WorkProgress) => void;
 }
 
 /** @throws CliFailure */
