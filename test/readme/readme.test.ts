@@ -107,4 +107,13 @@ describe('README.md', () => {
     const finished = await run('bash', ['-euo', 'pipefail', '-s'], code, { PATH: path });
     expect(finished, finished.stderr).toMatchObject({ status: 0 });
   });
+
+  it('the queries of what the tour has imported answer, and the read model equals the log', async () => {
+    const code = linesOf('queries', /^(sh|bash|shell)$/);
+    const finished = await run('bash', ['-euo', 'pipefail', '-s'], code);
+    expect(finished, finished.stderr).toMatchObject({ status: 0 });
+    expect(finished.stdout).toContain('"lastMessage"');
+    expect(finished.stdout).toContain('Europe/Berlin');
+    expect(finished.stdout).toContain('conversations equals the log');
+  });
 });
