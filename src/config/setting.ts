@@ -16,6 +16,7 @@ export const SETTING_GROUPS = [
   'Access',
   'Storage',
   'EventStoreDB',
+  'MongoDB',
   'Commands',
   'Gateway',
   'HTTP',

@@ -9,6 +9,7 @@ import { TOKEN_SECRET_BYTES_MIN } from '../auth/tokens.ts';
 import { COMMAND_LIMITS } from '../commands/command-handler.ts';
 import { EVENT_STORE_SETTINGS } from './event-store-settings.ts';
 import { GATEWAY_SETTINGS } from './gateway-settings.ts';
+import { MONGODB_SETTINGS } from './mongodb-settings.ts';
 import { NODE_SETTINGS } from './node-settings.ts';
 import { READ_SIDE_SETTINGS } from './read-side-settings.ts';
 import { choice, integer, networks, optionalText, optionalUrl, origins, secret, text } from './setting.ts';
@@ -324,6 +325,7 @@ export const SETTINGS = {
 
   ...READ_SIDE_SETTINGS,
   ...EVENT_STORE_SETTINGS,
+  ...MONGODB_SETTINGS,
   ...NODE_SETTINGS,
 } as const satisfies Record<string, Setting<never> | Setting<unknown>>;
 
@@ -331,7 +333,7 @@ export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 /** Planned, and not built: setting one stops the start rather than being ignored. */
-export const NOT_SUPPORTED_YET: readonly string[] = ['MONGODB_URL', 'REDIS_URL', 'ROLES'];
+export const NOT_SUPPORTED_YET: readonly string[] = ['REDIS_URL', 'ROLES'];
 
 export type Config = {
   readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer Value> ? Value : never;

@@ -69,7 +69,7 @@ describe('the command line', () => {
     const ended = await place.run(['serve'], { HTTP_PORT: 'http' });
     expectFailure(ended, 1, 'bad-config');
     expect(ended.stderr).toContain('HTTP_PORT is "http": expected a whole number from 0 to 65535');
-    expectFailure(await place.run(['serve'], { MONGODB_URL: 'mongodb://x' }), 1, 'bad-config');
+    expectFailure(await place.run(['serve'], { REDIS_URL: 'redis://x' }), 1, 'bad-config');
   });
 });
 
