@@ -2,18 +2,17 @@
  * `POST /v1/scavenges` and `POST /v1/backups`: work on the log's own files while it is served. Each answers with a line
  * of progress about every second, then one of its result or of what ended it; a caller that leaves ends it.
  */
-import { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { RequestError, UnavailableError } from '../errors.ts';
-import type { LogUpkeep, UpkeepOptions, UpkeepProgress } from '../event-store/log-upkeep.ts';
+import { RequestError } from '../errors.ts';
+import type { LogUpkeep } from '../event-store/log-upkeep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Strangers } from '../gateway/strangers.ts';
 import { claimsOf, whenceOf } from './authentication.ts';
 import type { Authenticate } from './authentication.ts';
 import { SECURED } from './openapi.ts';
-import { problemAnswers, problemOf } from './problems.ts';
+import { problemAnswers } from './problems.ts';
+import { answerWithProgress, NDJSON } from './progress-lines.ts';
 
 export interface LogRouteOptions {
   readonly authenticate: Authenticate;
@@ -25,9 +24,6 @@ export interface LogRouteOptions {
   /** Aborts when the server closes. */
   readonly closing: AbortSignal;
 }
-
-const NDJSON = 'application/x-ndjson';
-const PROGRESS_EVERY_MS = 1_000;
 
 const scavengeSchema = {
   summary: 'Give the disk back what nobody can read any more; role service',
@@ -54,7 +50,7 @@ export function addLogRoutes(app: FastifyInstance, options: LogRouteOptions): vo
   app.post('/v1/scavenges', { onRequest: authenticate, schema: scavengeSchema }, async (request, reply) => {
     const { role } = claimsOf(request);
     if (role !== 'service') throw new RequestError('forbidden', `The role ${role} may not scavenge.`, { path: 'role' });
-    return answer(reply, options, 'scavenge', given => upkeep.scavenge(given));
+    return answerWithProgress(reply, { ...options, told }, 'scavenge', given => upkeep.scavenge(given));
   });
   addBackupRoute(app, options);
 }
@@ -76,46 +72,9 @@ function addBackupRoute(app: FastifyInstance, options: LogRouteOptions): void {
     { preValidation: prove, schema: { hide: true, body: backupBody } },
     async (request, reply) => {
       const { target } = request.body;
-      return answer(reply, options, 'backup', given => upkeep.backup(target, given));
+      return answerWithProgress(reply, { ...options, told }, 'backup', given => upkeep.backup(target, given));
     },
   );
-}
-
-function answer(
-  reply: FastifyReply,
-  { logger, closing }: LogRouteOptions,
-  what: string,
-  work: (options: UpkeepOptions) => Promise<unknown>,
-): FastifyReply {
-  if (closing.aborted) throw new UnavailableError('The server is stopping.');
-  const left = new AbortController();
-  const signal = AbortSignal.any([closing, left.signal]);
-  let progress: UpkeepProgress = { done: 0, total: 0 };
-  const working = work({ signal, onProgress: now => (progress = now) }).then(
-    result => {
-      logger.info(`${what} ended`, { ...(result as object) });
-      return { result };
-    },
-    (error: unknown) => {
-      if (!left.signal.aborted) logger.warn(`${what} failed`, { error });
-      return { problem: problemOf(closing.aborted ? new UnavailableError('The server is stopping.') : told(error)) };
-    },
-  );
-  const lines = async function* (): AsyncGenerator<string> {
-    for (;;) {
-      const timer = new AbortController();
-      const pause = delay(PROGRESS_EVERY_MS, undefined, { signal: timer.signal }).catch(() => undefined);
-      const ended = await Promise.race([working, pause]);
-      timer.abort();
-      yield `${JSON.stringify(ended ?? { progress })}\n`;
-      if (ended) return;
-    }
-  };
-  const body = Readable.from(lines(), { highWaterMark: 1 });
-  body.once('close', () => {
-    left.abort(new Error('The caller has left.'));
-  });
-  return reply.type(NDJSON).header('cache-control', 'no-store').send(body);
 }
 
 /** A folder that will not do is the caller's to mend, and what the system says of it too. */

@@ -12,7 +12,7 @@ import { gatewayUrlFor } from './page.ts';
 const ABOUT = `Commands, histories and states of conversations. Every answer that is no success is RFC 9457 problem details.
 
 - **Who asks**: \`Authorization: Bearer\` with a JWT or an API key; both name the tenant, and nothing of another tenant can be named.
-- **Sending again**: every POST but an import or a scavenge carries \`Idempotency-Key\`. The same key with the same content does nothing again and answers
+- **Sending again**: every POST but an import, a scavenge or work on read models carries \`Idempotency-Key\`. The same key with the same content does nothing again and answers
   the first answer with \`duplicate: true\`; with other content it is 422; while the first is being worked on it is 409.
 - **Revisions**: \`ETag\` carries a conversation's revision, and \`If-Match\` with it makes a command fail with 412 once there is
   a newer one.

@@ -15,6 +15,8 @@ import type { ConversationCommands } from '../commands/commands.ts';
 import type { Clock } from '../domain/clock.ts';
 import { RequestError } from '../errors.ts';
 import type { Strangers } from '../gateway/strangers.ts';
+import type { ProjectionWork } from '../projections/projector.ts';
+import type { ReadModels } from '../projections/read-models.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { addApiKeyRoutes } from './api-key-routes.ts';
 import { createAuthentication, whenceOf } from './authentication.ts';
@@ -36,6 +38,7 @@ import { addPageTokenRoutes } from './page-tokens.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { addHeaders, addPage } from './page.ts';
 import { problemOf, sendProblem } from './problems.ts';
+import { addProjectionRoutes } from './projection-routes.ts';
 import { RateLimits } from './rate-limits.ts';
 import type { RateLimitBounds } from './rate-limits.ts';
 import { addTraceContext } from './trace-context.ts';
@@ -58,6 +61,9 @@ export interface HttpServerOptions {
   readonly exportConversations: ExportConversations;
   readonly upkeep: LogRouteOptions['upkeep'];
   readonly isOperator: LogRouteOptions['isOperator'];
+  /** What queries are answered from. */
+  readonly readModels: ReadModels;
+  readonly projections: ProjectionWork;
   readonly metrics: MetricsRouteOptions;
   /** The log's own id. */
   readonly log: string;
@@ -180,7 +186,8 @@ function addRoutes(
   addImportRoute(app, { ...secured, closing });
   addExportRoute(app, { ...secured, closing });
   addLogRoutes(app, { ...secured, closing });
-  addHealthRoutes(app, options.notReady);
+  addProjectionRoutes(app, { ...secured, closing });
+  addHealthRoutes(app, options);
   addMetricsRoute(app, options.metrics);
   if (options.pageTokens) addPageTokenRoutes(app, options.pageTokens, options.gatewayUrl);
 }

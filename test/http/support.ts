@@ -14,17 +14,22 @@ import type { ImportResult } from '../../src/commands/import.ts';
 import { createTenantCommands, readTenant } from '../../src/commands/tenant-commands.ts';
 import { KeyDirectory } from '../../src/auth/key-directory.ts';
 import type { Claims } from '../../src/domain/claims.ts';
+import type { Clock } from '../../src/domain/clock.ts';
 import type { EventStore } from '../../src/event-store/event-store.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
 import { RoomLog } from '../../src/gateway/room-log.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/http/server.ts';
+import type { ProjectionStatus, ProjectionWork } from '../../src/projections/projector.ts';
+import { createReadModels } from '../../src/projections/read-models.ts';
+import type { ReadModels } from '../../src/projections/read-models.ts';
 import { createSealedCodec } from '../../src/keyring/codec.sealed.ts';
 import { createConversationSerializer, createTenantSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 
 import { MemoryKeyring } from '../support/memory-keyring.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
+import { MemoryReadStore } from '../support/memory-read-store.ts';
 
 export const SECRET = Buffer.from('a-secret-of-the-tests-0123456789abcdef');
 export const NOW = Date.parse('2026-03-01T12:00:00.000Z');
@@ -85,6 +90,8 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
         keyDirectory.note(tenant, revoked);
       },
     }),
+    readModels: readModelsOf(store, new MemoryReadStore(), clock),
+    projections: IDLE_PROJECTIONS,
     metrics: { read: () => Promise.resolve({ contentType: 'text/plain', text: '# metrics' }), token: undefined },
     upkeep: {
       scavenge: ({ onProgress }) => {
@@ -118,6 +125,31 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
   const port = await server.listen({ host, port: 0 });
   return { server, port, url: `http://${host}:${port}`, store, keyDirectory, time };
 }
+
+function readModelsOf(store: EventStore, readStore: MemoryReadStore, clock: Clock): ReadModels {
+  return createReadModels({
+    ...{ readStore, clock, log: LOG, projections: [] },
+    head: async () => {
+      for await (const { position } of store.readAll({ direction: 'backwards', maxCount: 1 })) return Number(position);
+      return -1;
+    },
+    limits: { waitMsMax: 1_000, waitingMax: 10 },
+  });
+}
+
+const IDLE: ProjectionStatus = {
+  ...{ name: 'conversations', generation: 1, checkpoint: { position: 7, createdMs: NOW }, state: 'live' },
+  ...{ lagEvents: 0, lagSeconds: 0, eventsFolded: 3, batches: 1, retries: 0, staleCommits: 0, parkedDocuments: 0 },
+  rebuilding: false,
+};
+const IDLE_PROJECTIONS: ProjectionWork = {
+  status: () => [IDLE],
+  rebuild: (projection, { onProgress } = {}) => {
+    onProgress?.({ phase: 'building', done: 1, total: 2 });
+    return Promise.resolve({ projection, generation: 2, events: 3, documents: 1, ms: 4 });
+  },
+  verify: projection => Promise.resolve({ projection, position: 7, documents: 1, differences: 0 }),
+};
 
 export function tokenOf(claims: Partial<Claims> = {}): Promise<string> {
   return signToken(SECRET, {
