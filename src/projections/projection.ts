@@ -69,3 +69,22 @@ export interface ErasureRule {
   /** Collections that hold personal fields, each with the index over `tenant`, `subjects`, `_id`. */
   readonly refolded: readonly { readonly collection: string; readonly subjectIndex: string }[];
 }
+
+/**
+ * Puts a fold beside folds of other documents. A fold is only ever given documents of its own collection, which it made
+ * itself: so what is given up here is a type parameter, and no check.
+ */
+export function defineFold<Document extends StoredDocument, Told extends Fact = never>(
+  fold: DocumentFold<Document, Told>,
+): DocumentFold {
+  return fold as unknown as DocumentFold;
+}
+
+/** As `defineFold`; facts of another kind than this touch no document. */
+export function defineFactFold<Document extends StoredDocument, Told extends Fact>(
+  kind: Told['kind'],
+  fold: FactFold<Document, Told>,
+): FactFold {
+  const keys = (fact: Fact): readonly string[] => (fact.kind === kind ? fold.keys(fact as Told) : []);
+  return { ...(fold as unknown as FactFold), keys };
+}
