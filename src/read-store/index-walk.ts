@@ -56,7 +56,7 @@ export function resolveWalk(collection: CollectionSchema, walk: IndexWalk): Reso
   const { range, after } = walk;
   const bounds = boundsOf(range);
   if (range !== undefined && range.field !== trailing[0]) wrong(`its range is not of ${trailing[0] ?? ''}`);
-  if (bounds.some(({ value }) => !isScalar(value))) wrong('a bound is no scalar');
+  if (bounds.some(({ value }) => !isScalar(value) || value === null)) wrong('a bound is null, or no scalar');
   if (new Set(bounds.map(({ value }) => typeof value)).size > 1) wrong('its bounds are of several types');
   if (after !== undefined && after.length !== trailing.length) wrong(`its place is not one of ${trailing.join(', ')}`);
   if (after?.some(value => !isScalar(value)) === true) wrong('its place has something that is no scalar');
@@ -96,7 +96,7 @@ function checkWhere({ where = {} }: IndexWalk, wrong: (what: string) => never): 
     if (field.startsWith('$') || field.includes('.')) wrong(`its filter names ${field}, which is no field`);
     if (isScalar(condition)) continue;
     if (typeof condition !== 'object' || Array.isArray(condition)) wrong(`its filter of ${field} is none`);
-    const operators = Object.entries(condition ?? {});
+    const operators = Object.entries(condition as Readonly<Record<string, unknown>>);
     if (operators.length === 0) wrong(`its filter of ${field} is empty`);
     for (const [operator, value] of operators) {
       if (!WHERE_OPERATORS.has(operator)) wrong(`its filter of ${field} has the operator ${operator}`);
@@ -105,7 +105,7 @@ function checkWhere({ where = {} }: IndexWalk, wrong: (what: string) => never): 
           ? Array.isArray(value) && value.every(isScalar)
           : operator === '$exists'
             ? typeof value === 'boolean'
-            : isScalar(value);
+            : isScalar(value) && (value !== null || operator === '$ne');
       if (!fits) wrong(`its filter of ${field} gives ${operator} what it cannot take`);
     }
   }
