@@ -1,0 +1,160 @@
+/**
+ * The catalog entry of a projection, and every step it can take. A step is one compare-and-set over the whole entry, so
+ * a crash leaves it before or after, and of two processes that take one at once, one looks again.
+ *
+ *   (none)   -> live 1                         begin: nothing to serve yet, it is built in place
+ *   live n   -> live n, building m             claimBuilding: a rebuild has its number
+ *            -> live m, dropping n             promote: one step, for those who query; also with a compacted copy
+ *            -> live n, dropping m             abandonBuilding
+ *   live n   -> live n, dropping m (far away)  claimScratch: a copy or a comparison; dropped by itself after a crash
+ *   other log: live m, dropping all the rest   begin: nothing of another log is ever served
+ *
+ * Numbers are never used again: the highest one stays in the entry, also after it was dropped.
+ */
+import type { Clock } from '../domain/clock.ts';
+import { UnavailableError } from '../errors.ts';
+import type { CatalogEntry, ReadStore } from '../read-store/read-store.ts';
+
+/** Compare-and-sets that another process was faster than, in one step. */
+const ATTEMPTS_MAX = 20;
+/** How long a scratch generation is left alone that its maker may have died over. */
+export const SCRATCH_MS = 24 * 3_600_000;
+
+export interface ProjectionCatalogOptions {
+  readonly readStore: Pick<ReadStore, 'catalog' | 'changeCatalog'>;
+  readonly projection: string;
+  /** The code's. */
+  readonly version: number;
+  readonly log: string;
+  readonly clock: Clock;
+}
+
+/** @throws UnavailableError everywhere */
+export class ProjectionCatalog {
+  readonly options: ProjectionCatalogOptions;
+
+  constructor(options: ProjectionCatalogOptions) {
+    this.options = options;
+  }
+
+  /** The entry as it is; one is made where there is none, or only that of another log. */
+  async begin(): Promise<CatalogEntry> {
+    const { readStore, projection, version, log, clock } = this.options;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const found = await readStore.catalog(projection);
+      if (found?.log === log) return found;
+      const afterMs = clock.now();
+      const begun: CatalogEntry = {
+        ...{ projection, log, toCompact: false },
+        live: { generation: found === undefined ? 1 : nextNumber(found), version },
+        dropping: found === undefined ? [] : numbersOf(found).map(generation => ({ generation, afterMs })),
+      };
+      if (await readStore.changeCatalog(projection, found, begun)) return begun;
+    }
+    throw tooManyAttempts(projection);
+  }
+
+  /** Gives the entry as it is then; `step` may say that there is nothing to change by giving what it was given. */
+  async change(step: (entry: CatalogEntry) => CatalogEntry): Promise<CatalogEntry> {
+    const { readStore, projection } = this.options;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const entry = await this.begin();
+      const changed = step(entry);
+      if (changed === entry || (await readStore.changeCatalog(projection, entry, changed))) return changed;
+    }
+    throw tooManyAttempts(projection);
+  }
+
+  /** The number of the generation to build: a new one, or that of a build of this version that was broken off. */
+  async claimBuilding(): Promise<{ readonly generation: number; readonly isResumed: boolean }> {
+    const { version, clock } = this.options;
+    let isResumed = false;
+    const { building } = await this.change(entry => {
+      isResumed = entry.building?.version === version;
+      if (isResumed) return entry;
+      const dropped = withoutBuilding(entry, clock.now());
+      return { ...dropped, building: { generation: nextNumber(entry), version } };
+    });
+    if (building === undefined) throw new Error('What was claimed is not there.');
+    return { generation: building.generation, isResumed };
+  }
+
+  async abandonBuilding(generation: number): Promise<CatalogEntry> {
+    const { clock } = this.options;
+    return this.change(entry =>
+      entry.building?.generation === generation ? withoutBuilding(entry, clock.now()) : entry,
+    );
+  }
+
+  /** A number for what nobody queries. It is dropped after a day, if not before. */
+  async claimScratch(): Promise<number> {
+    const afterMs = this.options.clock.now() + SCRATCH_MS;
+    const { dropping } = await this.change(entry => ({
+      ...entry,
+      dropping: [...entry.dropping, { generation: nextNumber(entry), afterMs }],
+    }));
+    return dropping.at(-1)?.generation ?? 0;
+  }
+
+  /** A scratch generation has served its purpose. */
+  releaseScratch(generation: number): Promise<CatalogEntry> {
+    const afterMs = this.options.clock.now();
+    return this.change(entry => ({
+      ...entry,
+      dropping: entry.dropping.map(item => (item.generation === generation ? { generation, afterMs } : item)),
+    }));
+  }
+
+  /** `generation` answers from now on; the one before is dropped after the grace. Undefined: it was given up meanwhile. */
+  async promote(
+    generation: number,
+    { toCompact, graceMs }: { readonly toCompact: (isOwed: boolean) => boolean; readonly graceMs: number },
+  ): Promise<CatalogEntry | undefined> {
+    const { version, clock } = this.options;
+    const entry = await this.change(before => {
+      const isClaimed =
+        before.building?.generation === generation || before.dropping.some(item => item.generation === generation);
+      if (before.live.generation === generation || !isClaimed) return before;
+      const { building, ...rest } = before;
+      const old = { generation: before.live.generation, afterMs: clock.now() + graceMs };
+      return {
+        ...rest,
+        ...(building === undefined || building.generation === generation ? {} : { building }),
+        ...{ live: { generation, version }, toCompact: toCompact(before.toCompact) },
+        dropping: [...before.dropping.filter(item => item.generation !== generation), old],
+      };
+    });
+    return entry.live.generation === generation ? entry : undefined;
+  }
+
+  async oweCompaction(isOwed: boolean): Promise<void> {
+    await this.change(entry => (entry.toCompact === isOwed ? entry : { ...entry, toCompact: isOwed }));
+  }
+
+  /** Its files are gone. Only the highest number is kept in mind. */
+  async dropped(generation: number): Promise<void> {
+    await this.change(entry =>
+      generation === nextNumber(entry) - 1 || !entry.dropping.some(item => item.generation === generation)
+        ? entry
+        : { ...entry, dropping: entry.dropping.filter(item => item.generation !== generation) },
+    );
+  }
+}
+
+function numbersOf({ live, building, dropping }: CatalogEntry): number[] {
+  const beside = building === undefined ? [] : [building.generation];
+  return [live.generation, ...beside, ...dropping.map(({ generation }) => generation)];
+}
+
+function nextNumber(entry: CatalogEntry): number {
+  return Math.max(...numbersOf(entry)) + 1;
+}
+
+function withoutBuilding({ building, ...entry }: CatalogEntry, afterMs: number): CatalogEntry {
+  if (building === undefined) return entry;
+  return { ...entry, dropping: [...entry.dropping, { generation: building.generation, afterMs }] };
+}
+
+function tooManyAttempts(projection: string): UnavailableError {
+  return new UnavailableError(`The catalog entry of ${projection} is changed by others all the time.`);
+}

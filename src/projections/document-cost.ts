@@ -1,0 +1,54 @@
+/** What a change of a document costs a commit: rows of the store, and bytes. Estimates, but never far too low. */
+import type { CollectionSchema, IndexSchema, StoredDocument } from '../read-store/read-store.ts';
+
+/** The document's own row, and for each index those that go or come: none where its fields stay as they were. */
+export function rowsOf(
+  { indexes }: CollectionSchema,
+  before: StoredDocument | undefined,
+  after: StoredDocument | undefined,
+): number {
+  let rows = 1;
+  for (const index of indexes) {
+    if (before !== undefined && after !== undefined && standsTheSame(index, before, after)) continue;
+    rows += rowsIn(index, before) + rowsIn(index, after);
+  }
+  return rows;
+}
+
+function field(document: StoredDocument, name: string): unknown {
+  return (document as unknown as Readonly<Record<string, unknown>>)[name];
+}
+
+function standsTheSame({ fields, partial }: IndexSchema, before: StoredDocument, after: StoredDocument): boolean {
+  const isSame = (name: string): boolean => sameValue(field(before, name), field(after, name));
+  return fields.every(isSame) && (partial === undefined || Object.keys(partial).every(isSame));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, i) => value === b[i]);
+}
+
+function rowsIn({ fields, partial }: IndexSchema, document: StoredDocument | undefined): number {
+  if (document === undefined) return 0;
+  if (partial !== undefined && Object.entries(partial).some(([name, value]) => field(document, name) !== value))
+    return 0;
+  for (const name of fields) {
+    const value = field(document, name);
+    if (Array.isArray(value)) return Math.max(1, value.length);
+  }
+  return 1;
+}
+
+/** What a name, a number or a place in a list takes, about. */
+const VALUE_BYTES = 12;
+
+/** As JSON, about. Characters count as one byte: most do, and bounds have room for those that do not. */
+export function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return value.length + VALUE_BYTES;
+  if (typeof value !== 'object' || value === null) return VALUE_BYTES;
+  let bytes = VALUE_BYTES;
+  if (Array.isArray(value)) for (const element of value) bytes += bytesOf(element);
+  else for (const [name, inner] of Object.entries(value)) bytes += name.length + bytesOf(inner);
+  return bytes;
+}

@@ -1,0 +1,84 @@
+/**
+ * How far behind a projection is. The log's positions are no counts (bytes of a file, in one engine), so events are
+ * estimated from the mean distance of those that were seen.
+ */
+import type { EventStore } from '../event-store/event-store.ts';
+import type { Checkpoint } from '../read-store/read-store.ts';
+import { PROJECTED } from './feed.ts';
+import type { FeedItem } from './feed.ts';
+
+export interface Lag {
+  readonly events: number;
+  readonly seconds: number;
+}
+
+const NONE: Lag = { events: 0, seconds: 0 };
+
+export class LagMeter {
+  private readonly store: Pick<EventStore, 'readAll'>;
+  /** The last event known to be in the log. */
+  private end: Checkpoint | undefined;
+  /** The first event of what is being worked on. */
+  private inHand: Checkpoint | undefined;
+  private last: number | undefined;
+  private events = 0;
+  private distance = 0;
+
+  constructor(store: Pick<EventStore, 'readAll'>) {
+    this.store = store;
+  }
+
+  /** @throws UnavailableError */
+  async lookForEnd(): Promise<number | undefined> {
+    const end = await lastEvent(this.store);
+    if (end !== undefined && end.position > (this.end?.position ?? -1)) this.end = end;
+    return this.end?.position;
+  }
+
+  /** From another place of the log on. */
+  restarted(): void {
+    this.last = undefined;
+    this.inHand = undefined;
+  }
+
+  received(item: FeedItem): void {
+    if (item.kind === 'caught-up') {
+      this.inHand = undefined;
+      return;
+    }
+    const places = item.kind === 'erasure' ? [item.at] : item.inputs.map(placeOf);
+    const [first, last] = [places[0], places.at(-1)];
+    if (first === undefined || last === undefined) return;
+    this.inHand = first;
+    if (this.last !== undefined) {
+      this.distance += last.position - this.last;
+      this.events += places.length;
+    }
+    this.last = last.position;
+    if (last.position > (this.end?.position ?? -1)) this.end = last;
+  }
+
+  /** Of a projection that stands there. */
+  behind(checkpoint: Checkpoint | undefined, nowMs: number): Lag {
+    const { end, inHand } = this;
+    const position = checkpoint?.position ?? -1;
+    if (end === undefined || position >= end.position) return NONE;
+    const mean = this.events === 0 ? 1 : this.distance / this.events;
+    const oldest = inHand !== undefined && inHand.position > position ? inHand : (checkpoint ?? end);
+    return {
+      events: Math.max(1, Math.ceil((end.position - Math.max(0, position)) / mean)),
+      seconds: Math.max(0, (nowMs - oldest.createdMs) / 1_000),
+    };
+  }
+}
+
+function placeOf({ event: { position }, createdMs }: { event: { position: number }; createdMs: number }): Checkpoint {
+  return { position, createdMs };
+}
+
+/** The last event that a projection takes. @throws UnavailableError */
+export async function lastEvent(store: Pick<EventStore, 'readAll'>): Promise<Checkpoint | undefined> {
+  for await (const { position, createdMs } of store.readAll({ direction: 'backwards', maxCount: 1, filter: PROJECTED }))
+    return { position: Number(position), createdMs };
+  return undefined;
+}

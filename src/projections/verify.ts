@@ -1,0 +1,211 @@
+/**
+ * Folds the log afresh into a scratch generation and compares the live one with it, document for document.
+ *
+ * The live one moves on meanwhile, so what differs at first is a *candidate*, and is settled in rounds: the scratch is
+ * brought to the live checkpoint, and what is the same by then is no candidate any more. A round says "different" only of
+ * what it saw while the live checkpoint stood still, if need be because the projector waits for it. Nor while the log holds
+ * an erasure that the live one has not come to: the keys are gone already, so the fresh fold is ahead of it.
+ */
+import { RequestError } from '../errors.ts';
+import type { Checkpoint, Generation, StoredDocument } from '../read-store/read-store.ts';
+import { Build } from './build.ts';
+import { differingPaths, isSame } from './document-comparison.ts';
+import { ERASURES, isErasure } from './feed.ts';
+import type { LiveProjection } from './live-projection.ts';
+import { PARKED, storedSchema } from './parking.ts';
+import type { ProjectorParts } from './parts.ts';
+import type { VerifyResult, WorkOptions } from './projection-work.ts';
+
+const PAGE = 200;
+/** Candidates held before they are settled. */
+const CANDIDATES_MAX = 10_000;
+const ROUNDS_MAX = 20;
+/** Rounds without stopping the projector. */
+const FREE_ROUNDS = 2;
+const ROUND_PAUSE_MS = 50;
+const RETRY_AFTER_MS = 5_000;
+
+type Difference = NonNullable<VerifyResult['difference']>;
+
+interface Candidate {
+  readonly collection: string;
+  readonly id: string;
+}
+
+/** @throws the signal's reason, UnavailableError, UnopenableEventError; RequestError `unavailable` where it cannot be compared now */
+export async function verifyProjection(
+  parts: ProjectorParts,
+  live: LiveProjection,
+  options: WorkOptions,
+): Promise<VerifyResult> {
+  const signal = options.signal === undefined ? parts.stopping : AbortSignal.any([parts.stopping, options.signal]);
+  const { entry, standing } = await live.look();
+  if (standing !== 'ours') throw again(`${live.name} is of another version than this code.`);
+  const schema = storedSchema(live.projection.schema);
+  const generation = await parts.readStore.generation(schema, entry.live.generation);
+  const at = await generation.checkpoint();
+  if (at === undefined) return { projection: live.name, position: -1, documents: 0, differences: 0 };
+  const number = await live.catalog.claimScratch();
+  try {
+    const build = new Build(parts, {
+      ...{ live, number, signal },
+      onMoved: ({ position }) => options.onProgress?.({ phase: 'building', done: position, total: at.position }),
+    });
+    const scratch = await build.open();
+    await build.advance(at.position);
+    const comparison = new Comparison(parts, live, { generation, scratch, build, signal }, options);
+    return { projection: live.name, position: at.position, ...(await comparison.run()) };
+  } finally {
+    const released = await live.catalog.releaseScratch(number).catch(() => undefined);
+    if (released !== undefined) parts.drops.see(live.catalog, released);
+  }
+}
+
+interface Sides {
+  /** The live one. */
+  readonly generation: Generation;
+  readonly scratch: Generation;
+  readonly build: Build;
+  readonly signal: AbortSignal;
+}
+
+class Comparison {
+  private readonly parts: ProjectorParts;
+  private readonly live: LiveProjection;
+  private readonly sides: Sides;
+  private readonly options: WorkOptions;
+  private candidates: Candidate[] = [];
+  private documents = 0;
+  private differences = 0;
+  private difference: Difference | undefined;
+
+  constructor(parts: ProjectorParts, live: LiveProjection, sides: Sides, options: WorkOptions) {
+    [this.parts, this.live, this.sides, this.options] = [parts, live, sides, options];
+  }
+
+  async run(): Promise<Pick<VerifyResult, 'documents' | 'differences' | 'difference'>> {
+    const counts = await this.sides.scratch.counts();
+    const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    for (const { name } of this.sides.generation.schema.collections)
+      for await (const { id, ours, fresh } of pairs(this.sides, name)) {
+        this.documents += name === PARKED.name ? 0 : 1;
+        if (!isSame(ours, fresh)) this.candidates.push({ collection: name, id });
+        if (this.candidates.length >= CANDIDATES_MAX) await this.settle();
+        if (this.documents % PAGE === 0) this.tell(total);
+      }
+    await this.settle();
+    this.tell(total);
+    const { documents, differences, difference } = this;
+    return { documents, differences, ...(difference === undefined ? {} : { difference }) };
+  }
+
+  private tell(total: number): void {
+    this.sides.signal.throwIfAborted();
+    this.options.onProgress?.({ phase: 'comparing', done: this.documents, total: Math.max(total, this.documents) });
+  }
+
+  private async settle(): Promise<void> {
+    for (let round = 0; this.candidates.length > 0; round++) {
+      if (round === ROUNDS_MAX) throw again(`${this.live.name} moves too fast to be compared.`);
+      if (round >= FREE_ROUNDS) await this.parts.delay(ROUND_PAUSE_MS, this.sides.signal);
+      const release = round < FREE_ROUNDS ? undefined : await this.live.turns.take();
+      try {
+        await this.goRound();
+      } finally {
+        release?.();
+      }
+    }
+  }
+
+  /** Leaves the candidates that it could not settle. */
+  private async goRound(): Promise<void> {
+    const { generation, build, signal } = this.sides;
+    signal.throwIfAborted();
+    const before = await generation.checkpoint();
+    if (!build.covers(before)) await build.advance(before?.position ?? -1);
+    const differing: (Candidate & { readonly difference: Difference })[] = [];
+    for (let i = 0; i < this.candidates.length; i += PAGE)
+      for (const candidate of this.candidates.slice(i, i + PAGE)) {
+        const difference = await this.look(candidate);
+        if (difference !== undefined) differing.push({ ...candidate, difference });
+      }
+    await this.expectSameGeneration();
+    const stoodStill =
+      isSame(before, await generation.checkpoint()) && isSame(before, await this.sides.scratch.checkpoint());
+    if (differing.length > 0 && (!stoodStill || (await this.isErasureAhead(before)))) {
+      this.candidates = differing;
+      return;
+    }
+    this.candidates = [];
+    this.differences += differing.length;
+    this.difference ??= differing[0]?.difference;
+  }
+
+  private async look({ collection, id }: Candidate): Promise<Difference | undefined> {
+    const [[ours], [fresh]] = await Promise.all([
+      this.sides.generation.load(collection, [id]),
+      this.sides.scratch.load(collection, [id]),
+    ]);
+    if (isSame(ours, fresh)) return undefined;
+    const kind = ours === undefined ? 'missing' : fresh === undefined ? 'unexpected' : 'different';
+    return { collection, id, kind, fields: kind === 'different' ? differingPaths(ours, fresh) : [] };
+  }
+
+  /** An engine may read nothing where a generation was dropped, and not say so. */
+  private async expectSameGeneration(): Promise<void> {
+    const { entry } = await this.live.look();
+    if (entry.live.generation !== this.sides.generation.number)
+      throw again(`Another generation of ${this.live.name} took the place of the one that was compared.`);
+  }
+
+  private async isErasureAhead(checkpoint: Checkpoint | undefined): Promise<boolean> {
+    const position = checkpoint?.position ?? -1;
+    const from = checkpoint === undefined ? 'start' : BigInt(checkpoint.position);
+    for await (const event of this.parts.source.store.readAll({ from, filter: ERASURES }))
+      if (isErasure(event) && event.position > position) return true;
+    return false;
+  }
+}
+
+interface Pair {
+  readonly id: string;
+  readonly ours: StoredDocument | undefined;
+  readonly fresh: StoredDocument | undefined;
+}
+
+/** Both sides' documents of one collection, in the order of `_id`. */
+async function* pairs({ generation, scratch }: Sides, collection: string): AsyncGenerator<Pair> {
+  const [left, right] = [pagesOf(generation, collection), pagesOf(scratch, collection)];
+  let [ours, fresh] = [await next(left), await next(right)];
+  for (;;) {
+    if (ours === undefined && fresh === undefined) return;
+    const order = ours === undefined ? 1 : fresh === undefined ? -1 : byId(ours._id, fresh._id);
+    const id = (order <= 0 ? ours?._id : fresh?._id) ?? '';
+    yield { id, ours: order <= 0 ? ours : undefined, fresh: order >= 0 ? fresh : undefined };
+    if (order <= 0) ours = await next(left);
+    if (order >= 0) fresh = await next(right);
+  }
+}
+
+async function next(documents: AsyncGenerator<StoredDocument>): Promise<StoredDocument | undefined> {
+  const result = await documents.next();
+  return result.done === true ? undefined : result.value;
+}
+
+async function* pagesOf(generation: Generation, collection: string): AsyncGenerator<StoredDocument> {
+  let after: string | undefined;
+  do {
+    const page: readonly StoredDocument[] = await generation.page(collection, { after, limit: PAGE });
+    yield* page;
+    after = page.length < PAGE ? undefined : page.at(-1)?._id;
+  } while (after !== undefined);
+}
+
+/** As the stores order them: by their bytes in UTF-8. */
+function byId(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function again(message: string): RequestError {
+  return new RequestError('unavailable', message, { retryAfterMs: RETRY_AFTER_MS });
+}
