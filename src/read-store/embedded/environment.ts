@@ -132,7 +132,7 @@ export class Environment {
     }
   }
 
-  /** Only what can be read, into a folder that is not there yet. @throws UnavailableError */
+  /** Only what can be read, into an empty folder. @throws UnavailableError */
   async copyCompacted(directory: string): Promise<void> {
     if (this.closed) throw this.unavailable('is closed');
     try {

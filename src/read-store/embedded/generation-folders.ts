@@ -56,10 +56,12 @@ export class GenerationFolders {
     await remove(dropped);
   }
 
-  /** A place for a copy of one of the projection's; earlier ones, of copies that failed, are gone then. */
+  /** An empty folder for a copy of one of the projection's; earlier ones, of copies that failed, are gone then. */
   async draft(projection: string, number: number): Promise<string> {
     await this.discardDrafts(projection);
-    return join(this.directory, `${DRAFT}${projection}.${number}`);
+    const path = join(this.directory, `${DRAFT}${projection}.${number}`);
+    await mkdir(path, { mode: 0o700 });
+    return path;
   }
 
   async discardDrafts(projection: string): Promise<void> {

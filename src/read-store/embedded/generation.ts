@@ -136,7 +136,7 @@ export class EmbeddedGeneration implements Generation {
     );
   }
 
-  /** A copy of everything that can be read, into a folder that is not there yet. */
+  /** A copy of everything that can be read, into an empty folder. */
   copyCompacted(directory: string): Promise<void> {
     return this.environment.copyCompacted(directory);
   }
