@@ -2,10 +2,10 @@
  * Who took part in which conversation: one document for each pair. Receipts move what was read and delivered, and nothing
  * else, so that they touch no index.
  */
-import { isoTime } from '../../domain/conversation/row.ts';
 import type { Role } from '../../domain/decider.ts';
 import type { Personal } from '../../domain/personal.ts';
 import type { CollectionSchema, StoredDocument } from '../../read-store/read-store.ts';
+import { isoTimeOf } from '../iso-time.ts';
 import { defineFold } from '../projection.ts';
 import type { Content, ProjectedEvent } from '../projection.ts';
 
@@ -87,7 +87,7 @@ function evolve(before: ParticipantDocument | undefined, projected: ProjectedEve
     return { ...(before ?? begun(projected, participant)), [kind]: seq };
   }
   const draft: Draft = { ...(before ?? begun(projected, participant)) };
-  draft.lastAt = isoTime(at);
+  draft.lastAt = isoTimeOf(at);
   if (actor.id === participant) draft.role = actor.role;
   if (event.type === 'ParticipantJoined') draft.joined = true;
   if (event.type === 'ParticipantLeft') draft.joined = false;
@@ -103,11 +103,19 @@ function begun(
   participant: string,
 ): Participant {
   const named: Role = event.type === 'ConversationStarted' ? 'visitor' : 'agent';
-  const isoAt = isoTime(at);
+  const isoAt = isoTimeOf(at);
   return {
-    ...{ tenant, participant, conversation, subjects: [participant] },
+    tenant,
+    participant,
+    conversation,
+    subjects: [participant],
     role: actor.id === participant ? actor.role : named,
-    ...{ messages: 0, firstAt: isoAt, lastAt: isoAt, joined: false, read: null, delivered: null },
+    messages: 0,
+    firstAt: isoAt,
+    lastAt: isoAt,
+    joined: false,
+    read: null,
+    delivered: null,
   };
 }
 

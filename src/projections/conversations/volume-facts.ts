@@ -1,7 +1,7 @@
 /** What a conversation tells the volume: that something is to be counted, when, and under which dimensions. */
 import type { ConversationEventType } from '../../domain/conversation/events.ts';
-import { isoTime } from '../../domain/conversation/row.ts';
 import type { Recorded, Role } from '../../domain/decider.ts';
+import { isoTimeOf } from '../iso-time.ts';
 import type { Fact, ProjectedEvent } from '../projection.ts';
 import type { ConversationDocument } from './conversation-document.ts';
 import { isStaff } from './unread.ts';
@@ -88,5 +88,5 @@ function countersOf({ event, actor }: Recorded): VolumeCounters | undefined {
 }
 
 function dayOf(at: number): string {
-  return isoTime(at).slice(DAY.begin, DAY.end);
+  return isoTimeOf(at).slice(DAY.begin, DAY.end);
 }

@@ -3,10 +3,10 @@
  * `seq`. A conversation's first bucket is there from its start on, and names whose texts they are.
  */
 import type { Attachment, ConversationEvent } from '../../domain/conversation/events.ts';
-import { isoTime } from '../../domain/conversation/row.ts';
 import type { Actor, Recorded } from '../../domain/decider.ts';
 import type { Personal } from '../../domain/personal.ts';
 import type { CollectionSchema, StoredDocument } from '../../read-store/read-store.ts';
+import { isoTimeOf } from '../iso-time.ts';
 import { defineFold } from '../projection.ts';
 import type { Content, ProjectedEvent } from '../projection.ts';
 
@@ -129,12 +129,20 @@ function evolve(bucket: MessageBucket | undefined, projected: ProjectedEvent): B
 }
 
 function begun({ tenant, conversation, recorded }: ProjectedEvent, bucket: number, subjects: string[]): Bucket {
-  const at = isoTime(recorded.at);
+  const at = isoTimeOf(recorded.at);
   const rev = Number(recorded.revision);
-  const firstSeq = bucket * BUCKET_MESSAGES;
   return {
-    ...{ tenant, conversation, subjects, bucket, firstSeq, count: 0 },
-    ...{ firstAt: at, lastAt: at, firstRev: rev, lastRev: rev, messages: [] },
+    tenant,
+    conversation,
+    subjects,
+    bucket,
+    firstSeq: bucket * BUCKET_MESSAGES,
+    count: 0,
+    firstAt: at,
+    lastAt: at,
+    firstRev: rev,
+    lastRev: rev,
+    messages: [],
   };
 }
 
@@ -146,7 +154,7 @@ function posted(
     seq,
     rev: Number(revision),
     id,
-    at: isoTime(at),
+    at: isoTimeOf(at),
     actor: { id: actor.id, role: actor.role },
     text,
     format,
@@ -201,7 +209,7 @@ function redacted(message: BucketMessage, redaction: NonNullable<BucketMessage['
 }
 
 function changeBy({ revision, at, actor }: Recorded): MessageChange {
-  return { rev: Number(revision), at: isoTime(at), by: { id: actor.id, role: actor.role } };
+  return { rev: Number(revision), at: isoTimeOf(at), by: { id: actor.id, role: actor.role } };
 }
 
 export const messageBuckets = defineFold<MessageBucket>({ collection: MESSAGE_BUCKETS, keys, evolve });
