@@ -67,9 +67,15 @@ export async function openProjectionHost(options: ProjectionHostOptions): Promis
 }
 
 /** Keys that are only read and destroyed: projecting seals nothing. */
-function readingKeyring({ find, destroy }: ProjectedKeys): Keyring {
+function readingKeyring(keys: ProjectedKeys): Keyring {
   const refuse = (): never => {
     throw new Error('A projector makes no keys.');
   };
-  return { find, destroy, obtain: refuse, tenants: refuse, close: () => Promise.resolve() };
+  return {
+    find: subjects => keys.find(subjects),
+    destroy: subjects => keys.destroy(subjects),
+    obtain: refuse,
+    tenants: refuse,
+    close: () => Promise.resolve(),
+  };
 }
