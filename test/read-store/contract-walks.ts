@@ -283,7 +283,7 @@ function describeFilters({ make }: ReadStoreContract): void {
   });
 }
 
-function describeCosts({ make }: ReadStoreContract): void {
+function describeCosts({ make, plans = 'exact' }: ReadStoreContract): void {
   test('say up to which position they show', async () => {
     const { store } = await make();
     const empty = await store.generation(
@@ -297,7 +297,7 @@ function describeCosts({ make }: ReadStoreContract): void {
     expect(await generation.walk(walk)).toEqual({ documents: [thing('a')], position: 42 });
   });
 
-  test('fetch what they give and what where refuses, and nothing else', async () => {
+  test.skipIf(plans === 'unchecked')('fetch what they give and what where refuses, and nothing else', async () => {
     const { store } = await make();
     const generation = await filled(
       store,
@@ -311,7 +311,7 @@ function describeCosts({ make }: ReadStoreContract): void {
       expect(costs.usesIndex).toBe(true);
       expect(costs.returned).toBe(returned);
       expect(costs.documentsExamined).toBeGreaterThanOrEqual(returned);
-      expect(costs.documentsExamined).toBeLessThanOrEqual(returned + refused);
+      if (plans === 'exact') expect(costs.documentsExamined).toBeLessThanOrEqual(returned + refused);
     };
     await examined({ limit: 10 }, 10, 0);
     await examined({ limit: 10, direction: 'backwards', after: [30, 'acme/30'] }, 10, 0);

@@ -18,6 +18,8 @@ export interface ReadStoreContract {
   readonly randomRuns: number;
   /** Whether it can make compacted copies. */
   readonly copies: boolean;
+  /** What its plans are held to: `index`: that one is used, where the engine's counts are not to be believed. Default `exact`. */
+  readonly plans?: 'exact' | 'index' | 'unchecked';
 }
 
 export function describeReadStore(name: string, contract: ReadStoreContract): void {

@@ -1,5 +1,5 @@
 /**
- * Tools from outside that some tests drive: a Python with `websockets`, Schemathesis, and a Chromium. Each is looked for once a
+ * Tools from outside that some tests drive: a Python with `websockets`, Schemathesis, a server that speaks MongoDB's protocol, and a Chromium. Each is looked for once a
  * process. A test whose tool is absent is skipped and the end of the run says so loudly; with REQUIRE_EXTERNALS=1 (as in
  * CI) an absent tool is an error instead, so that a skip there cannot pass for a check.
  */
@@ -48,6 +48,21 @@ export function findSchemathesis(): ExternalTool {
   if (!existsSync(path)) return absent('Schemathesis', [`${path}: no such file`]);
   const probe = run(path, ['--version']);
   return probe.ok ? { found: true, path, version: probe.output } : absent('Schemathesis', [`${path}: ${probe.why}`]);
+}
+
+/** A server that speaks MongoDB's protocol: beside PYTHON, else in the checkout's .venv. */
+export function findSecantusDb(): ExternalTool {
+  const { PYTHON } = process.env;
+  const folder = PYTHON ? dirname(PYTHON) : join(REPOSITORY, '.venv', 'bin');
+  const path = join(folder, 'secantusd-py');
+  if (!existsSync(path)) return absent('SecantusDB', [`${path}: no such file`]);
+  const probe = run(PYTHON || join(folder, 'python'), [
+    '-c',
+    'from importlib.metadata import version; print(version("secantusdb"))',
+  ]);
+  return probe.ok
+    ? { found: true, path, version: `SecantusDB ${probe.output}` }
+    : absent('SecantusDB', [`${path}: ${probe.why}`]);
 }
 
 /** CHROMIUM, else Debian's place for it. */

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
 import type { ExternalTool } from './external-tools.ts';
-import { findChromium, findKurrentDbClient, findPython, findSchemathesis } from './external-tools.ts';
+import { findChromium, findKurrentDbClient, findPython, findSchemathesis, findSecantusDb } from './external-tools.ts';
 import { UWEBSOCKETS } from './socket-adapters.ts';
 
 interface Counts {
@@ -22,6 +22,8 @@ interface Part {
   /** What is known of it besides the counts. */
   readonly state: () => string;
 }
+
+const MONGODB_FILES = /mongodb(-[a-z]+)*\.test|\.mongodb(-[a-z]+)*\.|mongodb[a-z-]*\.chaos/;
 
 const PARTS: readonly Part[] = [
   {
@@ -39,6 +41,22 @@ const PARTS: readonly Part[] = [
     // One file runs on both: what ran on the real one is known by the variable alone.
     files: process.env.EVENTSTORE_URL ? /event-store\/eventstoredb\.test/ : /(?!)/,
     state: () => (process.env.EVENTSTORE_URL ? 'the one EVENTSTORE_URL names' : 'EVENTSTORE_URL names none'),
+  },
+  {
+    name: 'read store, embedded',
+    files: /read-store\/embedded|projections\/|queries\/|cli\/|readme\.test/,
+    state: () => 'built in',
+  },
+  {
+    name: 'read store, MongoDB (SecantusDB)',
+    files: process.env.MONGODB_URL ? /(?!)/ : MONGODB_FILES,
+    state: () => (process.env.MONGODB_URL ? 'MONGODB_URL names a real one instead' : described(findSecantusDb())),
+  },
+  {
+    name: 'read store, a real MongoDB',
+    // The same files run on either: what ran on the real one is known by the variable alone.
+    files: process.env.MONGODB_URL ? MONGODB_FILES : /(?!)/,
+    state: () => (process.env.MONGODB_URL ? 'the one MONGODB_URL names' : 'MONGODB_URL names none'),
   },
   {
     name: 'sockets, uWebSockets',
