@@ -36,6 +36,9 @@ export const SCHEMA: ProjectionSchema = {
 
 export const THINGS_COLLECTION = THINGS;
 
+/** How many endless-commits.ts writes each time. */
+export const ENDLESS_DOCUMENTS = 40;
+
 /** The checkpoint at this position. */
 export function at(position: number): Checkpoint {
   return { position, createdMs: 1_700_000_000_000 + position };
