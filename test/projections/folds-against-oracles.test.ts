@@ -148,7 +148,10 @@ function happenings(stretches: readonly Stretch[]): Happened[] {
     if (each.kind === 'read') list.push(happened('ReceiptRecorded', { reader: actor.id, kind: 'read', seq }, actor));
     else if (redacted.has(seq)) continue;
     else if (each.kind === 'edit') list.push(happened('MessageEdited', { seq, text: `e${list.length}` }, actor));
-    else list.push(happened('MessageRedacted', { seq }, redacted.add(seq) && actor));
+    else {
+      redacted.add(seq);
+      list.push(happened('MessageRedacted', { seq }, actor));
+    }
   }
   return list;
 }
@@ -182,7 +185,7 @@ describe('The sample of real conversations', () => {
       const requests = [...(begun.has(line.conversation) ? [] : [startOf(line, actor, as)]), postOf(line, actor, as)];
       begun.add(line.conversation);
       return requests.map(({ id, command, commandId }) => ({
-        ...{ conversation: id ?? '', command, actor, commandId, origin: 'import' as const, at: line.at },
+        ...{ conversation: id, command, actor, commandId, origin: 'import' as const, at: line.at },
       }));
     }),
   );

@@ -25,7 +25,7 @@ const actorOf = ({ recorded: { actor } }: ProjectedEvent) => ({ id: actor.id, ro
 const dataOf = <Type extends ConversationEventType>({ recorded }: Of<Type>) => recorded.event.data;
 
 /** Without the fields that are undefined, at any depth: as JSON has it. */
-function stored<Value extends object>(value: Value): object {
+function stored(value: object): object {
   return JSON.parse(JSON.stringify(value)) as object;
 }
 
@@ -260,16 +260,24 @@ const COUNTED: { readonly [Type in ConversationEventType]?: string } = {
   ConversationClosed: 'closed',
 };
 
-/** Every counter of every quarter as one path, so that all that is left is to count equal paths. */
+interface Day {
+  readonly tenant: string;
+  readonly dimension: string;
+  readonly value: string;
+  readonly day: string;
+  readonly quarters: Record<string, Record<string, number>>;
+}
+
+/** Event by event, each with what its conversation was before it, as the whole history says. */
 export function volume(log: readonly ProjectedEvent[]): Documents {
-  const documents = new Map<string, { quarters: Record<string, Record<string, number>> }>();
+  const documents = new Map<string, Day>();
   const count = (event: ProjectedEvent, dimension: string, value: string, counter: string): void => {
     const [day = '', time = ''] = iso(event).split('T');
     const [hours = 0, minutes = 0] = time.split(':').map(Number);
     const id = `${event.tenant}/${dimension}/${encodeURIComponent(value)}/${day}`;
-    const empty = { tenant: event.tenant, dimension, value, day, quarters: {} };
-    const { quarters } = documents.get(id) ?? documents.set(id, empty).get(id) ?? empty;
-    const quarter = ((quarters as Record<string, Record<string, number>>)[hours * 4 + Math.floor(minutes / 15)] ??= {});
+    const document: Day = documents.get(id) ?? { tenant: event.tenant, dimension, value, day, quarters: {} };
+    documents.set(id, document);
+    const quarter = (document.quarters[hours * 4 + Math.floor(minutes / 15)] ??= {});
     quarter[counter] = (quarter[counter] ?? 0) + 1;
   };
   for (const history of histories(log)) {
