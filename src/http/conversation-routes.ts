@@ -19,6 +19,7 @@ import type { Authenticate } from './authentication.ts';
 import { entityTag } from './entity-tags.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
+import { wholeNumber } from './query-answers.ts';
 
 export interface ConversationRouteOptions {
   readonly commands: ConversationCommands;
@@ -88,14 +89,6 @@ const eventsSchema = z
     next: z.string().nullable().describe('Where the next page is, relative to this host; null where there is none.'),
   })
   .meta({ id: 'Events', description: 'Covers the revisions above `after` up to and with `upTo`.' });
-
-/** A whole number as a query string has it, in decimal digits. */
-function wholeNumber(min: number, max: number) {
-  return z.preprocess(
-    text => (typeof text === 'string' && /^-?\d{1,16}$/.test(text) ? Number(text) : text),
-    z.int().min(min).max(max),
-  );
-}
 
 const eventsQuery = z
   .object({
@@ -237,7 +230,7 @@ function eventsOf(run: Run, view: View): z.infer<typeof wireEvent>[] {
 }
 
 /** @throws RequestError `forbidden` */
-async function mustSee(
+export async function mustSee(
   commands: ConversationRouteOptions['commands'],
   claims: Claims,
   conversation: string,

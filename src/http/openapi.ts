@@ -53,6 +53,11 @@ const BY_STATUS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
   429: { 'Retry-After': header('Seconds.') },
 };
 const TAGGED = ['Ack', 'Conversation'];
+const QUERY_HEADERS = {
+  ETag: header('Of the content, for If-None-Match; it stays the same while only the position moves.'),
+  'Verbatim-Position': header('The position that is shown.'),
+};
+const QUERIED = ['ConversationList', 'Messages', 'Participants', 'Volume'];
 
 /** What schemas alone do not say: headers of answers, and that a body without a required field may be absent. And each shape has one name: the ways in and out do not differ. */
 function refine(document: Described): void {
@@ -68,6 +73,7 @@ function refine(document: Described): void {
         traceparent: TRACEPARENT,
         ...BY_STATUS[status],
         ...(TAGGED.includes(shape) ? { ETag: ETAG } : {}),
+        ...(QUERIED.includes(shape) ? QUERY_HEADERS : {}),
       };
       if (answer.description === 'Default Response') answer.description = schemas[shape]?.description ?? 'Done.';
     }
@@ -82,6 +88,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       info: { title: 'Verbatim', version: '1', description: ABOUT },
       tags: [
         { name: 'Conversations', description: 'What is said, and what becomes of it.' },
+        { name: 'Queries', description: 'Lists, transcripts and counts, from read models that follow the log.' },
         { name: 'API keys', description: 'Credentials for programs.' },
         { name: 'Erasure', description: 'What is personal to somebody, gone for good.' },
         { name: 'Imports', description: 'History from elsewhere.' },

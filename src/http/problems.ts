@@ -31,7 +31,9 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 export function problemOf(error: unknown): Problem {
   const { code, statusCode, message, validation, validationContext } = error as Partial<FastifyError>;
   if (validation?.[0]) {
-    const path = faultyPath(validation[0].instancePath, validationContext);
+    const { instancePath, keyword, params } = validation[0];
+    const [unknown] = keyword === 'unrecognized_keys' ? (params as { readonly keys: readonly string[] }).keys : [];
+    const path = faultyPath(unknown === undefined ? instancePath : `${instancePath}/${unknown}`, validationContext);
     return problem('bad-request', `${path}: ${validation[0].message ?? 'not as expected'}`, { path });
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')

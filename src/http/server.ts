@@ -39,6 +39,7 @@ import type { PageTokens } from './page-tokens.ts';
 import { addHeaders, addPage } from './page.ts';
 import { problemOf, sendProblem } from './problems.ts';
 import { addProjectionRoutes } from './projection-routes.ts';
+import { addQueryRoutes } from './query-routes.ts';
 import { RateLimits } from './rate-limits.ts';
 import type { RateLimitBounds } from './rate-limits.ts';
 import { addTraceContext } from './trace-context.ts';
@@ -181,6 +182,7 @@ function addRoutes(
   const secured = { ...options, authenticate };
   addCommandRoutes(app, secured);
   addConversationRoutes(app, secured);
+  addQueryRoutes(app, { ...secured, closing });
   addApiKeyRoutes(app, secured);
   addErasureRoutes(app, secured);
   addImportRoute(app, { ...secured, closing });

@@ -15,8 +15,9 @@ export interface LocalBucket {
   readonly fromMs: number;
   /** Exclusive. */
   readonly toMs: number;
-  /** Of the local clock at its beginning, in minutes east of UTC. */
+  /** Of the local clock at its beginning and at its end, in minutes east of UTC. */
   readonly offsetMinutes: number;
+  readonly endOffsetMinutes: number;
 }
 
 export const QUARTER_MS = 900_000;
@@ -62,8 +63,10 @@ export function localBuckets(fromMs: number, toMs: number, size: BucketSize, tim
       const number = Math.max(last ?? -Infinity, numberOf(atMs + offset, size));
       const nextMs = Math.min(endMs, firstQuarterOf(startOf(number + 1, size) - offset));
       const open = buckets.at(-1);
-      if (open !== undefined && last === number) buckets[buckets.length - 1] = { ...open, toMs: nextMs };
-      else buckets.push({ fromMs: atMs, toMs: nextMs, offsetMinutes: Math.round(offset / 60_000) });
+      const endOffsetMinutes = minutesOf(nextMs === endMs ? offsetMs(zone, endMs) : offset);
+      if (open !== undefined && last === number)
+        buckets[buckets.length - 1] = { ...open, toMs: nextMs, endOffsetMinutes };
+      else buckets.push({ fromMs: atMs, toMs: nextMs, offsetMinutes: minutesOf(offset), endOffsetMinutes });
       last = number;
       atMs = nextMs;
     }
@@ -111,6 +114,10 @@ function changeBetween(zone: IANAZone, fromMs: number, toMs: number): number {
 
 function offsetMs(zone: IANAZone, atMs: number): number {
   return Math.round(zone.offset(atMs) * 60_000);
+}
+
+function minutesOf(offset: number): number {
+  return Math.round(offset / 60_000);
 }
 
 /** Which hour, day or week the local time is in, counted from one around 1970. */
