@@ -297,7 +297,8 @@ function describeCosts({ make, plans = 'exact' }: ReadStoreContract): void {
     expect(await generation.walk(walk)).toEqual({ documents: [thing('a')], position: 42 });
   });
 
-  test.skipIf(plans === 'unchecked')('fetch what they give and what where refuses, and nothing else', async () => {
+  if (plans === 'unchecked') return;
+  test('fetch what they give and what where refuses, and nothing else', async () => {
     const { store } = await make();
     const generation = await filled(
       store,
