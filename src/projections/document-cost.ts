@@ -1,4 +1,5 @@
 /** What a change of a document costs a commit: rows of the store, and bytes. Estimates, but never far too low. */
+import { standsTheSame } from '../read-store/index-walk.ts';
 import type { CollectionSchema, IndexSchema, StoredDocument } from '../read-store/read-store.ts';
 
 /** The document's own row, and for each index those that go or come: none where its fields stay as they were. */
@@ -17,16 +18,6 @@ export function rowsOf(
 
 function field(document: StoredDocument, name: string): unknown {
   return (document as unknown as Readonly<Record<string, unknown>>)[name];
-}
-
-function standsTheSame({ fields, partial }: IndexSchema, before: StoredDocument, after: StoredDocument): boolean {
-  const isSame = (name: string): boolean => sameValue(field(before, name), field(after, name));
-  return fields.every(isSame) && (partial === undefined || Object.keys(partial).every(isSame));
-}
-
-function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
 function rowsIn({ fields, partial }: IndexSchema, document: StoredDocument | undefined): number {

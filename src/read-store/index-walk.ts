@@ -2,7 +2,14 @@
  * What a walk means against the declared indexes, before any engine sees it. A walk that does not fit them is a bug of
  * the query, never of what somebody asked for: so it throws a plain Error.
  */
-import type { CollectionSchema, IndexSchema, IndexWalk, ProjectionSchema, Scalar } from './read-store.ts';
+import type {
+  CollectionSchema,
+  IndexSchema,
+  IndexWalk,
+  ProjectionSchema,
+  Scalar,
+  StoredDocument,
+} from './read-store.ts';
 
 type Comparison = 'gt' | 'gte' | 'lt' | 'lte';
 
@@ -115,4 +122,23 @@ function checkWhere({ where = {} }: IndexWalk, wrong: (what: string) => never): 
 export function isScalar(value: unknown): value is Scalar {
   if (typeof value === 'number') return Number.isFinite(value);
   return value === null || typeof value === 'string' || typeof value === 'boolean';
+}
+
+/** Whether the index has nothing to do with the change: none of its fields is another now. */
+export function standsTheSame(
+  { fields, partial }: IndexSchema,
+  before: StoredDocument,
+  after: StoredDocument,
+): boolean {
+  const isSame = (name: string): boolean => isSameValue(fieldOf(before, name), fieldOf(after, name));
+  return fields.every(isSame) && (partial === undefined || Object.keys(partial).every(isSame));
+}
+
+function fieldOf(document: StoredDocument, name: string): unknown {
+  return (document as unknown as Readonly<Record<string, unknown>>)[name];
+}
+
+function isSameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, i) => value === b[i]);
 }
