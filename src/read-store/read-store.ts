@@ -24,8 +24,9 @@ export interface StoredDocument {
 export interface IndexSchema {
   readonly name: string;
   /**
-   * Names of top-level fields. At most one holds a list: then the document stands under each of its elements. A missing field
-   * counts as null.
+   * Names of top-level fields. At most one holds a list: then the document stands under each of its elements, and a walk says
+   * which it is to equal. A missing field counts as null. Values stand in MongoDB's order: null, numbers, strings by their
+   * UTF-8 bytes, false, true; of strings that share their first 240 bytes, an engine may take the next fields' order.
    */
   readonly fields: readonly string[];
   /** Only documents whose fields equal these are in it; a query of it names them too. */
@@ -56,7 +57,7 @@ export interface IndexWalk {
   readonly index: string;
   /** The index's leading fields, all of them before the one of `range`; of a partial index its fields too. */
   readonly equals: Readonly<Record<string, Scalar>>;
-  /** Of the first field behind those; each bound present is applied. */
+  /** Of the first field behind those; each bound present is applied, none is null, and all are of one type, as is what is found. */
   readonly range?: {
     readonly field: string;
     readonly gt?: Scalar;
@@ -67,7 +68,7 @@ export interface IndexWalk {
   readonly direction: 'forwards' | 'backwards';
   /** The values of the index's fields behind `equals`, of the last document seen, `_id` last: exclusive. */
   readonly after?: readonly Scalar[];
-  /** A MongoDB filter for the rest (equality, $in, $gt, $gte, $lt, $lte, $ne, $exists over scalar fields). */
+  /** A MongoDB filter for the rest (equality, $in, $gt, $gte, $lt, $lte, $ne, $exists over scalar fields; nothing is above or below null). */
   readonly where?: Readonly<Record<string, unknown>>;
   /** At least 1. */
   readonly limit: number;
