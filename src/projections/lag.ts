@@ -18,6 +18,8 @@ export class LagMeter {
   private readonly store: Pick<EventStore, 'readAll'>;
   /** The last event known to be in the log. */
   private end: Checkpoint | undefined;
+  /** Whatever the log had up to there was considered, though it may be nothing that a projection takes. */
+  private passed = -1;
   /** The first event of what is being worked on. */
   private inHand: Checkpoint | undefined;
   private last: number | undefined;
@@ -29,21 +31,22 @@ export class LagMeter {
   }
 
   /** @throws UnavailableError */
-  async lookForEnd(): Promise<number | undefined> {
+  async lookForEnd(): Promise<void> {
     const end = await lastEvent(this.store);
-    if (end !== undefined && end.position > (this.end?.position ?? -1)) this.end = end;
-    return this.end?.position;
+    if (end !== undefined) this.reaches(end);
   }
 
   /** From another place of the log on. */
   restarted(): void {
     this.last = undefined;
     this.inHand = undefined;
+    this.passed = -1;
   }
 
   received(item: FeedItem): void {
     if (item.kind === 'caught-up') {
       this.inHand = undefined;
+      this.passed = this.end?.position ?? -1;
       return;
     }
     const places = item.kind === 'erasure' ? [item.at] : item.inputs.map(placeOf);
@@ -55,14 +58,14 @@ export class LagMeter {
       this.events += places.length;
     }
     this.last = last.position;
-    if (last.position > (this.end?.position ?? -1)) this.end = last;
+    this.reaches(last);
   }
 
   /** Of a projection that stands there. */
   behind(checkpoint: Checkpoint | undefined, nowMs: number): Lag {
     const { end, inHand } = this;
     const position = checkpoint?.position ?? -1;
-    if (end === undefined || position >= end.position) return NONE;
+    if (end === undefined || Math.max(position, this.passed) >= end.position) return NONE;
     const mean = this.events === 0 ? 1 : this.distance / this.events;
     const oldest = inHand !== undefined && inHand.position > position ? inHand : (checkpoint ?? end);
     return {
@@ -70,13 +73,17 @@ export class LagMeter {
       seconds: Math.max(0, (nowMs - oldest.createdMs) / 1_000),
     };
   }
+
+  private reaches(end: Checkpoint): void {
+    if (end.position > (this.end?.position ?? -1)) this.end = end;
+  }
 }
 
 function placeOf({ event: { position }, createdMs }: { event: { position: number }; createdMs: number }): Checkpoint {
   return { position, createdMs };
 }
 
-/** The last event that a projection takes. @throws UnavailableError */
+/** The last event of those that projections are given. @throws UnavailableError */
 export async function lastEvent(store: Pick<EventStore, 'readAll'>): Promise<Checkpoint | undefined> {
   for await (const { position, createdMs } of store.readAll({ direction: 'backwards', maxCount: 1, filter: PROJECTED }))
     return { position: Number(position), createdMs };
