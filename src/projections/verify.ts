@@ -3,14 +3,16 @@
  *
  * The live one moves on meanwhile, so what differs at first is a *candidate*, and is settled in rounds: the scratch is
  * brought to the live checkpoint, and what is the same by then is no candidate any more. A round says "different" only of
- * what it saw while the live checkpoint stood still, if need be because the projector waits for it. Nor while the log holds
- * an erasure that the live one has not come to: the keys are gone already, so the fresh fold is ahead of it.
+ * what it saw while the live checkpoint stood still, if need be because the projector waits for it. And while the log holds
+ * an erasure that the live one has not come to, whose key may be gone already, the fresh fold may be ahead of it: then only of
+ * a document that the fresh fold made before the live one came to where the log ended at that time.
  */
 import { RequestError } from '../errors.ts';
 import type { Checkpoint, Generation, StoredDocument } from '../read-store/read-store.ts';
 import { Build } from './build.ts';
 import { differingPaths, isSame } from './document-comparison.ts';
 import { ERASURES, isErasure } from './feed.ts';
+import { lastEvent } from './lag.ts';
 import type { LiveProjection } from './live-projection.ts';
 import { PARKED, storedSchema } from './parking.ts';
 import type { ProjectorParts } from './parts.ts';
@@ -30,6 +32,8 @@ type Difference = NonNullable<VerifyResult['difference']>;
 interface Candidate {
   readonly collection: string;
   readonly id: string;
+  /** Of the fresh document when it was first seen as it is, and where the log ended after that. */
+  readonly fresh?: { readonly position: number | undefined; readonly end: number };
 }
 
 /** @throws the signal's reason, UnavailableError, UnopenableEventError; RequestError `unavailable` where it cannot be compared now */
@@ -105,50 +109,56 @@ class Comparison {
   }
 
   private async settle(): Promise<void> {
+    const found: Difference[] = [];
     for (let round = 0; this.candidates.length > 0; round++) {
       if (round === ROUNDS_MAX) throw again(`${this.live.name} moves too fast to be compared.`);
       if (round >= FREE_ROUNDS) await this.parts.delay(ROUND_PAUSE_MS, this.sides.signal);
       const release = round < FREE_ROUNDS ? undefined : await this.live.turns.take();
       try {
-        await this.goRound();
+        found.push(...(await this.goRound()));
       } finally {
         release?.();
       }
     }
+    const names = this.sides.generation.schema.collections.map(({ name }) => name);
+    const order = (a: Difference, b: Difference): number =>
+      names.indexOf(a.collection) - names.indexOf(b.collection) || byId(a.id, b.id);
+    this.differences += found.length;
+    this.difference ??= found.sort(order)[0];
   }
 
-  /** Leaves the candidates that it could not settle. */
-  private async goRound(): Promise<void> {
-    const { generation, build, signal } = this.sides;
+  /** Gives what is different for sure, and leaves the candidates that it could not settle. */
+  private async goRound(): Promise<Difference[]> {
+    const { generation, scratch, build, signal } = this.sides;
     signal.throwIfAborted();
     const before = await generation.checkpoint();
     if (!build.covers(before)) await build.advance(before?.position ?? -1);
-    const differing: (Candidate & { readonly difference: Difference })[] = [];
-    for (let i = 0; i < this.candidates.length; i += PAGE)
-      for (const candidate of this.candidates.slice(i, i + PAGE)) {
-        const difference = await this.look(candidate);
-        if (difference !== undefined) differing.push({ ...candidate, difference });
-      }
-    await this.expectSameGeneration();
-    const stoodStill =
-      isSame(before, await generation.checkpoint()) && isSame(before, await this.sides.scratch.checkpoint());
-    if (differing.length > 0 && (!stoodStill || (await this.isErasureAhead(before)))) {
-      this.candidates = differing;
-      return;
+    const end = (await lastEvent(this.parts.source.store))?.position ?? -1;
+    const differing: { readonly candidate: Candidate; readonly difference: Difference }[] = [];
+    for (const candidate of this.candidates) {
+      const { ours, fresh } = await this.look(candidate);
+      if (isSame(ours, fresh)) continue;
+      const seen = { position: fresh?.position, end };
+      const isAsSeen = candidate.fresh !== undefined && candidate.fresh.position === seen.position;
+      const difference = differenceOf(candidate, ours, fresh);
+      differing.push({ candidate: isAsSeen ? candidate : { ...candidate, fresh: seen }, difference });
     }
-    this.candidates = [];
-    this.differences += differing.length;
-    this.difference ??= differing[0]?.difference;
+    await this.expectSameGeneration();
+    const after = [await generation.checkpoint(), await scratch.checkpoint()];
+    const stoodStill = after.every(checkpoint => isSame(before, checkpoint));
+    const isAhead = await this.isErasureAhead(before);
+    const isSure = ({ fresh }: Candidate): boolean =>
+      stoodStill && (!isAhead || (fresh !== undefined && (before?.position ?? -1) >= fresh.end));
+    this.candidates = differing.map(({ candidate }) => candidate).filter(candidate => !isSure(candidate));
+    return differing.filter(({ candidate }) => isSure(candidate)).map(({ difference }) => difference);
   }
 
-  private async look({ collection, id }: Candidate): Promise<Difference | undefined> {
+  private async look({ collection, id }: Candidate): Promise<Omit<Pair, 'id'>> {
     const [[ours], [fresh]] = await Promise.all([
       this.sides.generation.load(collection, [id]),
       this.sides.scratch.load(collection, [id]),
     ]);
-    if (isSame(ours, fresh)) return undefined;
-    const kind = ours === undefined ? 'missing' : fresh === undefined ? 'unexpected' : 'different';
-    return { collection, id, kind, fields: kind === 'different' ? differingPaths(ours, fresh) : [] };
+    return { ours, fresh };
   }
 
   /** An engine may read nothing where a generation was dropped, and not say so. */
@@ -165,6 +175,11 @@ class Comparison {
       if (isErasure(event) && event.position > position) return true;
     return false;
   }
+}
+
+function differenceOf({ collection, id }: Candidate, ours: unknown, fresh: unknown): Difference {
+  const kind = ours === undefined ? 'missing' : fresh === undefined ? 'unexpected' : 'different';
+  return { collection, id, kind, fields: kind === 'different' ? differingPaths(ours, fresh) : [] };
 }
 
 interface Pair {
