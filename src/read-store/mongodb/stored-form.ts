@@ -13,21 +13,21 @@ export interface Row {
 const TO_ESCAPE = /[~$.\0]/g;
 const ESCAPES: Readonly<Record<string, string>> = { '~': '~0', $: '~1', '.': '~2', '\0': '~3' };
 const UNESCAPES: Readonly<Record<string, string>> = { '~0': '~', '~1': '$', '~2': '.', '~3': '\0' };
-/** Whole names that cannot stand for themselves. */
-const EMPTY = '~4';
-const BSON_TYPE = '~5';
+/** Whole names that cannot stand for themselves; the driver reads the content of a `__proto__` wrongly. */
+const WHOLE: ReadonlyMap<string, string> = new Map([
+  ['', '~4'],
+  ['_bsontype', '~5'],
+  ['__proto__', '~6'],
+]);
+const WHOLE_AGAIN: ReadonlyMap<string, string> = new Map([...WHOLE].map(([name, stored]) => [stored, name]));
 
 export function storedName(name: string): string {
-  if (name === '') return EMPTY;
-  if (name === '_bsontype') return BSON_TYPE;
-  return name.search(TO_ESCAPE) === -1 ? name : name.replace(TO_ESCAPE, character => ESCAPES[character] ?? character);
+  return WHOLE.get(name) ?? name.replace(TO_ESCAPE, character => ESCAPES[character] ?? character);
 }
 
 function plainName(name: string): string {
   if (!name.includes('~')) return name;
-  if (name === EMPTY) return '';
-  if (name === BSON_TYPE) return '_bsontype';
-  return name.replace(/~[0-3]/g, escape => UNESCAPES[escape] ?? escape);
+  return WHOLE_AGAIN.get(name) ?? name.replace(/~[0-3]/g, escape => UNESCAPES[escape] ?? escape);
 }
 
 /** Without `undefined`, as JSON has it. */
