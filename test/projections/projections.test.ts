@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CONVERSATION_LISTS } from '../../src/projections/conversations/conversation-lists.ts';
@@ -104,5 +106,44 @@ describe('Lists of conversations', () => {
       'priority,status,lastActivityAt',
       'tags,lastActivityAt',
     ]);
+  });
+});
+
+describe('docs/read-models.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'read-models.md'), 'utf8');
+  /** A section's code spans: `rating {score, comment?}` is of `rating`, `score` and `comment`. */
+  const namesIn = (text: string): Set<string> =>
+    new Set([...text.matchAll(/`([^`]+)`/g)].flatMap(([, code = '']) => code.match(/\w+/g) ?? []));
+
+  it('has a section for each collection, with each field that a document of it has', () => {
+    const fields = new Map<string, Set<string>>();
+    fc.assert(
+      fc.property(logs, log => {
+        for (const projection of PROJECTIONS)
+          for (const [name, documents] of foldEvents(projection, log)) {
+            const seen = fields.get(name) ?? new Set();
+            fields.set(name, seen);
+            for (const document of documents.values()) for (const field of Object.keys(document)) seen.add(field);
+          }
+      }),
+      { numRuns: 100 },
+    );
+    const everywhere = namesIn(page.split('\n## ')[0] ?? '');
+    for (const [name, seen] of fields) {
+      const section = page.split('\n## ').find(part => part.startsWith(`\`${name}\``)) ?? '';
+      expect(section, name).not.toBe('');
+      const named = namesIn(section);
+      const missing = [...seen].filter(field => field !== '_id' && !named.has(field) && !everywhere.has(field));
+      expect(missing, name).toEqual([]);
+    }
+  });
+
+  it('has a row for each list, in their order', () => {
+    const rows = CONVERSATION_LISTS.map(({ name, filter, sort }) => {
+      const row = page.split('\n').find(line => line.endsWith(`| \`${name}\` |`)) ?? '';
+      const named = namesIn(row);
+      return [...filter, sort].every(field => named.has(field)) ? row : `${name}: ${row}`;
+    });
+    expect(page).toContain(rows.join('\n'));
   });
 });

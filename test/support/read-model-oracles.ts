@@ -265,7 +265,7 @@ interface Day {
   readonly dimension: string;
   readonly value: string;
   readonly day: string;
-  readonly quarters: Record<string, Record<string, number>>;
+  readonly quarters: Record<string, Record<string, number | undefined> | undefined>;
 }
 
 /** Event by event, each with what its conversation was before it, as the whole history says. */
