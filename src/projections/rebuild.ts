@@ -1,7 +1,7 @@
 /**
  * A new generation beside the live one, built from the start of the log, that takes its place in one step.
  *
- *   claimed --built up to the log's end--> caught up --the live one stands still, what it is ahead is folded--> promoted
+ *   claimed --built up to the log's end--> close behind --the live one stands still, what it is ahead is folded--> promoted
  *
  * From promotion on the live loop goes on in the new generation, from the checkpoint that stands in it: at least the one
  * that answered until then, so nothing is lost, folded twice or taken back. Whatever happens before leaves the live one
@@ -16,6 +16,9 @@ import { Outage } from './outage.ts';
 import { PARKED, storedSchema } from './parking.ts';
 import type { ProjectorParts } from './parts.ts';
 import type { RebuildResult, WorkOptions } from './projection-work.ts';
+
+/** Passes over what came meanwhile, before the live one is made to stand still for the rest. */
+const PASSES_MAX = 8;
 
 /**
  * Waits while a store is away.
@@ -75,7 +78,7 @@ class Rebuild {
     this.total = (await this.through(() => lastEvent(parts.source.store)))?.position ?? 0;
     while (!(await this.through(() => this.isPromoted())))
       try {
-        await build.advance(Infinity);
+        await this.catchUp();
         await this.promote();
       } catch (error) {
         if (!(error instanceof StaleBuildError)) throw error;
@@ -97,6 +100,15 @@ class Rebuild {
     if (entry.live.generation === this.claim.generation) return true;
     if (entry.building?.generation === this.claim.generation) return false;
     throw new RequestError('unavailable', `The build of ${this.live.name} was given up by another process.`);
+  }
+
+  /** Close behind the log's end, however fast that moves: each pass has only to fold what came during the one before. */
+  private async catchUp(): Promise<void> {
+    for (let pass = 0; pass < PASSES_MAX; pass++) {
+      const end = await this.through(() => lastEvent(this.parts.source.store));
+      if (this.build.covers(end)) return;
+      await this.build.advance(end?.position ?? -1);
+    }
   }
 
   private async promote(): Promise<void> {
