@@ -8,6 +8,7 @@ import { RequestError, UnavailableError } from '../errors.ts';
 import { systemTimers } from '../gateway/timers.ts';
 import type { Timers } from '../gateway/timers.ts';
 import type { CatalogEntry, Generation, ProjectionSchema, ReadStore } from '../read-store/read-store.ts';
+import { storedSchema } from './parking.ts';
 import { PositionWaits } from './position-waits.ts';
 import type { PositionWaitLimits } from './position-waits.ts';
 
@@ -144,7 +145,7 @@ class Resolver {
     const entry = await readStore.catalog(projection);
     if (entry?.log !== log || entry.live.version !== schema.version)
       throw new UnavailableError(`The read model ${projection} is being built.`);
-    const generation = await readStore.generation(schema, entry.live.generation);
+    const generation = await readStore.generation(storedSchema(schema), entry.live.generation);
     const looked = { entry, generation, lookedAtMs };
     this.known.set(projection, looked);
     return looked;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UnavailableError } from '../../src/errors.ts';
+import { storedSchema } from '../../src/projections/parking.ts';
 import { createReadModels } from '../../src/projections/read-models.ts';
 import type { ReadModels } from '../../src/projections/read-models.ts';
 import type {
@@ -50,7 +51,7 @@ class Fixture {
 
   /** One document, whose text is `text`, and the checkpoint at `position`. */
   async commit(number: number, position: number, text: string): Promise<void> {
-    const generation = await this.readStore.generation(schema, number);
+    const generation = await this.readStore.generation(storedSchema(schema), number);
     const from = await generation.checkpoint();
     const after: Thing = { _id: 'acme/1', position, text };
     const writes = [{ collection: 'things', id: after._id, before: undefined, after }];

@@ -84,12 +84,14 @@ async function listPage(
   });
   const start = place?.start ?? position ?? -1;
   const last = documents.at(-1);
-  const more = documents.length === limit;
+  const isOver = documents.length < limit;
   return {
-    ...{ position, more, gone: [] },
+    ...{ position, gone: [] },
+    // Behind the last page come the changes, where there can be any.
+    more: !isOver || (position ?? -1) > start,
     documents: documents.filter(document => isShown(document, selection)),
     next:
-      more && last !== undefined
+      !isOver && last !== undefined
         ? { phase: 'list', after: [last[list.sort] as Scalar, last._id], start }
         : { phase: 'changes', after: null, start },
   };
