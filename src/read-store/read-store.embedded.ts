@@ -13,8 +13,11 @@ import { GenerationFolders } from './embedded/generation-folders.ts';
 import { EmbeddedGeneration } from './embedded/generation.ts';
 import type { CatalogEntry, CommitLimits, Generation, ProjectionSchema, ReadStore } from './read-store.ts';
 
-/** lmdb's free list makes small commits crawl after transactions of thousands of rows. */
-const LIMITS: CommitLimits = { documentsMax: 500, rowsMax: 256, bytesMax: 8_388_608 };
+/**
+ * A commit writes each document once, however many of its events changed it, so the fewer commits the fewer rows. What a
+ * commit costs afterwards does not depend on how large those before it were: see "project" in bench/RESULTS.md.
+ */
+const LIMITS: CommitLimits = { documentsMax: 4_000, rowsMax: 16_384, bytesMax: 16_777_216 };
 
 export interface EmbeddedReadStoreOptions {
   /** Made where it is not there. */
