@@ -18,7 +18,7 @@ import type { CatalogEntry, ReadStore } from '../read-store/read-store.ts';
 /** Compare-and-sets that another process was faster than, in one step. */
 const ATTEMPTS_MAX = 20;
 /** How long a scratch generation is left alone that its maker may have died over. */
-export const SCRATCH_MS = 24 * 3_600_000;
+const SCRATCH_MS = 24 * 3_600_000;
 
 export interface ProjectionCatalogOptions {
   readonly readStore: Pick<ReadStore, 'catalog' | 'changeCatalog'>;

@@ -16,7 +16,7 @@ export interface Line {
   readonly fields: LogFields;
 }
 
-export function logLines(): { readonly lines: Line[]; readonly logger: Logger } {
+function logLines(): { readonly lines: Line[]; readonly logger: Logger } {
   const lines: Line[] = [];
   const at =
     (level: keyof Logger) =>
