@@ -24,17 +24,17 @@ interface Counted {
 }
 
 function documentsOf(counted: readonly Counted[]) {
-  const days = new Map<string, Partial<Record<number, Partial<Record<VolumeCounter, number>>>>>();
+  const days = new Map<string, Map<number, Partial<Record<VolumeCounter, number>>>>();
   for (const { atMs, counter, by } of counted) {
     const day = new Date(atMs).toISOString().slice(0, 10);
-    const quarters = days.get(day) ?? {};
+    const quarters = days.get(day) ?? new Map<number, Partial<Record<VolumeCounter, number>>>();
     days.set(day, quarters);
     const quarter = Math.floor((atMs - utc(day)) / QUARTER_MS);
-    const counters = quarters[quarter] ?? {};
-    quarters[quarter] = counters;
-    counters[counter] = (counters[counter] ?? 0) + by;
+    const counters = quarters.get(quarter) ?? {};
+    quarters.set(quarter, { ...counters, [counter]: (counters[counter] ?? 0) + by });
   }
-  return [...days].sort(([a], [b]) => (a < b ? -1 : 1)).map(([day, quarters]) => ({ day, quarters }));
+  const sorted = [...days].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([day, quarters]) => ({ day, quarters: Object.fromEntries(quarters) }));
 }
 
 /** What Luxon makes of the beginning of a quarter hour: its hour (of two that look alike, which), day or week. */
@@ -47,7 +47,7 @@ function labelOf(atMs: number, by: BucketSize, zone: string): string {
 const range = fc
   .tuple(
     fc.integer({ min: utc('2005-01-01'), max: utc('2027-01-01') }).map(quarterOf),
-    fc.oneof(fc.integer({ min: 1, max: 96 * 3 }), fc.integer({ min: 1, max: 96 * 40 })),
+    fc.oneof(fc.integer({ min: 1, max: 96 * 3 }), fc.integer({ min: 1, max: 96 * 20 })),
   )
   .map(([fromMs, quarters]) => ({ fromMs, toMs: fromMs + quarters * QUARTER_MS }));
 
@@ -104,7 +104,7 @@ describe('hours, days and weeks of a time zone', () => {
         },
       ),
       // Seasons end all the time in twelve zones and twenty years.
-      { numRuns: 150 },
+      { numRuns: 120 },
     );
   }, 60_000);
 
