@@ -16,12 +16,12 @@ function bound(
 
 export const READ_SIDE_SETTINGS = {
   PROJECTION_BATCH_EVENTS_MAX: bound(
-    1_000,
+    8_000,
     'events',
     [1, 100_000],
     'Events of the log that are folded into read models at once.',
   ),
-  PROJECTION_BATCH_BYTES_MAX: bound(4 * MIB, 'bytes', [64 * 1_024, 64 * MIB], 'What those events may take in memory.'),
+  PROJECTION_BATCH_BYTES_MAX: bound(8 * MIB, 'bytes', [64 * 1_024, 64 * MIB], 'What those events may take in memory.'),
   PROJECTION_RETRY_MS_MAX: bound(
     10_000,
     'ms',

@@ -1,19 +1,13 @@
 /** What a change of a document costs a commit: rows of the store, and bytes. Estimates, but never far too low. */
-import { standsTheSame } from '../read-store/index-walk.ts';
 import type { CollectionSchema, IndexSchema, StoredDocument } from '../read-store/read-store.ts';
 
-/** The document's own row, and for each index those that go or come: none where its fields stay as they were. */
-export function rowsOf(
+/** The document's own row, and of each index those that it has before and after, as if they all went and came. */
+export function rowsAtMost(
   { indexes }: CollectionSchema,
   before: StoredDocument | undefined,
   after: StoredDocument | undefined,
 ): number {
-  let rows = 1;
-  for (const index of indexes) {
-    if (before !== undefined && after !== undefined && standsTheSame(index, before, after)) continue;
-    rows += rowsIn(index, before) + rowsIn(index, after);
-  }
-  return rows;
+  return indexes.reduce((rows, index) => rows + rowsIn(index, before) + rowsIn(index, after), 1);
 }
 
 function field(document: StoredDocument, name: string): unknown {

@@ -15,7 +15,7 @@ import type {
   Generation,
   StoredDocument,
 } from '../read-store/read-store.ts';
-import { bytesOf, rowsOf } from './document-cost.ts';
+import { bytesOf, rowsAtMost } from './document-cost.ts';
 import { isSame } from './document-comparison.ts';
 import { openEvents } from './feed.ts';
 import type { ErasureItem, FeedSource } from './feed.ts';
@@ -195,7 +195,7 @@ function endOfCommit({ generation, limits }: ErasureContext, writes: readonly Do
   for (let i = from; i < writes.length; i++) {
     const { collection, before, after } = writes[i] ?? {};
     const schema = generation.schema.collections.find(({ name }) => name === collection);
-    rows += schema === undefined ? 1 : rowsOf(schema, before, after);
+    rows += schema === undefined ? 1 : rowsAtMost(schema, before, after);
     bytes += bytesOf(after);
     if (i > from && (rows > limits.rowsMax || bytes > limits.bytesMax)) return i;
   }

@@ -3,7 +3,7 @@
  * and bytes. Nothing is waited for: a slice is what is there.
  *
  * An erasure ends a slice. The subject's key is destroyed before the erasure is passed on, so that whatever is opened
- * after it, by whomever, opens without the subject's words; reading one item ahead is safe for the same reason.
+ * after it, by whomever, opens without the subject's words; reading ahead is safe for the same reason.
  */
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { Recorded } from '../domain/decider.ts';
@@ -13,6 +13,8 @@ import type { EventFilter, EventStore, RecordedEvent } from '../event-store/even
 import type { Keyring } from '../keyring/keyring.ts';
 import type { Checkpoint } from '../read-store/read-store.ts';
 import type { FoldInput } from './fold-commit.ts';
+import { gathered } from './gathered.ts';
+import type { BatchLimits, EventsItem } from './gathered.ts';
 
 /** What feeds read. */
 export interface FeedSource {
@@ -24,10 +26,7 @@ export interface FeedSource {
   readonly limits: FeedLimits;
 }
 
-export interface FeedLimits {
-  readonly batchEventsMax: number;
-  readonly batchBytesMax: number;
-}
+export type FeedLimits = BatchLimits;
 
 export interface ErasureItem {
   readonly kind: 'erasure';
@@ -36,8 +35,7 @@ export interface ErasureItem {
   readonly at: Checkpoint;
 }
 
-export type FeedItem =
-  { readonly kind: 'events'; readonly inputs: readonly FoldInput[] } | ErasureItem | { readonly kind: 'caught-up' };
+export type FeedItem = EventsItem | ErasureItem | { readonly kind: 'caught-up' };
 
 /** An event that this code cannot open: no projection goes past it. The message says which and why, nothing of its contents. */
 export class UnopenableEventError extends Error {
@@ -69,7 +67,7 @@ export async function* openFeed(source: FeedSource, { after, until, signal }: Fe
   const from = after === undefined ? 'start' : BigInt(after.position);
   const messages = source.store.subscribeToAll({ after: from, filter: PROJECTED, signal: either });
   try {
-    yield* oneAhead(itemsOf(source, messages, until), ended);
+    yield* gathered(itemsOf(source, messages, until), source.limits, ended);
   } finally {
     ended.abort();
   }
@@ -89,28 +87,6 @@ async function* itemsOf(
     const wanted = until === undefined ? message.events : message.events.filter(({ position }) => position <= until);
     yield* openSlices(source, wanted);
     if (until !== undefined && (message.events.at(-1)?.position ?? -1n) >= until) return;
-  }
-}
-
-/** Asks for the next item while this one is being worked on. `ended` ends whatever the source waits for. */
-async function* oneAhead<Item>(source: AsyncGenerator<Item>, ended: AbortController): AsyncGenerator<Item> {
-  const ask = (): Promise<IteratorResult<Item>> => {
-    const next = source.next();
-    // It is looked at only when it is its turn; until then a failure is nobody's.
-    next.catch(() => undefined);
-    return next;
-  };
-  let next = ask();
-  try {
-    for (;;) {
-      const result = await next;
-      if (result.done === true) return;
-      next = ask();
-      yield result.value;
-    }
-  } finally {
-    ended.abort();
-    await source.return(undefined).catch(() => undefined);
   }
 }
 

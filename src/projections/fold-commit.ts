@@ -9,7 +9,7 @@ import type {
   DocumentWrite,
   StoredDocument,
 } from '../read-store/read-store.ts';
-import { rowsOf } from './document-cost.ts';
+import { rowsAtMost } from './document-cost.ts';
 import { PARKED } from './parking.ts';
 import type { ParkedDocument } from './parking.ts';
 import type { ProjectedEvent } from './projection.ts';
@@ -90,7 +90,8 @@ class OpenCommit {
     const taken = Array.from(latest.values(), latestChange => {
       const { held, after } = latestChange;
       const before = this.changed.get(held);
-      const costed = { ...latestChange, rows: rowsOf(held.collection, held.stored, after) };
+      // Looked at once a commit: what may change more of its rows later on is at most an element of a list.
+      const costed = { ...latestChange, rows: before?.rows ?? rowsAtMost(held.collection, held.stored, after) };
       documents += before === undefined ? 1 : 0;
       rows += costed.rows - (before?.rows ?? 0);
       bytes += costed.bytes - (before?.bytes ?? 0);

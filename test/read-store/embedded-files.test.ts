@@ -109,7 +109,7 @@ describe('the files of the embedded read store', () => {
 
   test('take a commit of more rows than the limit whole', async () => {
     const store = await openStore(await tempFolder());
-    expect(store.limits).toEqual({ documentsMax: 500, rowsMax: 256, bytesMax: 8_388_608 });
+    expect(store.limits).toEqual({ documentsMax: 4_000, rowsMax: 16_384, bytesMax: 16_777_216 });
     const tags = Array.from({ length: 3 * store.limits.rowsMax }, (_, i) => `tag ${i}`);
     const generation = await filled(store, [thing('many', { tags }), thing('few', { tags: ['tag 700'] })]);
     const walk = { collection: 'things', index: 'by_tag', direction: 'forwards', limit: 9 } as const;
