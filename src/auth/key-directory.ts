@@ -27,6 +27,8 @@ export interface KeyDirectoryOptions {
   /** Reads the tenant's stream to its durable head. */
   readonly readTenant: (tenant: string) => Promise<Readonly<TenantState>>;
   readonly logger: Logger;
+  /** Another node may have erased a subject: what this one remembers of it goes. */
+  readonly onErased?: (tenant: string, subject: string) => void;
   /** Resolves after so many ms, or at once when the signal aborts. */
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   /** In [0, 1). */
@@ -133,9 +135,11 @@ export class KeyDirectory {
   }
 
   private async take(events: readonly RecordedEvent[]): Promise<void> {
-    for (const { stream } of events) this.tenants.delete(/^tenant-([^.]+)\./.exec(stream)?.[1] ?? '');
-    for (const { event } of await this.opened(events))
+    for (const { stream } of events) this.tenants.delete(tenantOf(stream));
+    for (const { event, stream } of await this.opened(events)) {
       if (event.type === 'ApiKeyRevoked') this.revoked.add(event.data.keyId);
+      if (event.type === 'SubjectErased') this.options.onErased?.(tenantOf(stream), event.data.subject);
+    }
     this.after = events.at(-1)?.position ?? this.after;
   }
 
@@ -151,6 +155,10 @@ export class KeyDirectory {
       }
     return opened;
   }
+}
+
+function tenantOf(stream: string): string {
+  return /^tenant-([^.]+)\./.exec(stream)?.[1] ?? '';
 }
 
 const INVALID: TokenVerdict = { kind: 'invalid', message: 'not an API key of this server' };

@@ -28,7 +28,12 @@ export interface Credentials {
 }
 
 /** @throws CliFailure, UnavailableError */
-export async function openCredentials(config: Config, engine: Engine, logger: Logger): Promise<Credentials> {
+export async function openCredentials(
+  config: Config,
+  engine: Engine,
+  logger: Logger,
+  onErased: (tenant: string, subject: string) => void,
+): Promise<Credentials> {
   const conditions = { clock: systemClock, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE };
   const { JWKS_URL: url } = config;
   const secret = url === undefined ? await openTokenSecret(config) : undefined;
@@ -43,7 +48,7 @@ export async function openCredentials(config: Config, engine: Engine, logger: Lo
   });
   const { store, tenantSerializer } = engine;
   const keyDirectory = new KeyDirectory({
-    ...{ store, logger },
+    ...{ store, logger, onErased },
     open: batch => tenantSerializer.open(batch),
     readTenant: tenant => readTenant(store, tenantSerializer, tenant),
     delay: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),

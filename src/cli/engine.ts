@@ -3,7 +3,6 @@
  * command handler and the importer. `serve` puts a gateway and HTTP before it, `import` reads a file into it.
  */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { createExport } from '../audit/export.ts';
 import type { ExportConversations } from '../audit/export.ts';
@@ -36,7 +35,6 @@ import { oneAtATime } from '../event-store/upkeep-at-once.ts';
 import type { RunImport } from '../http/imports.ts';
 import { SEALED_CODEC, createSealedCodec } from '../keyring/codec.sealed.ts';
 import { KeyCache } from '../keyring/key-cache.ts';
-import { openEmbeddedKeyring } from '../keyring/keyring.embedded.ts';
 import type { CopiedKeyring } from '../keyring/keyring.embedded.ts';
 import type { Keyring, SubjectId } from '../keyring/keyring.ts';
 import { createConversationSerializer, createTenantSerializer } from '../schemas/aggregate-serializers.ts';
@@ -45,6 +43,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { expectRestored } from './embedded-log.ts';
 import { openEventStore } from './event-store.ts';
 import type { OpenedEventStore, StoreWaiting } from './event-store.ts';
+import { openKeyring } from './keyring.ts';
 import { openRootSecret } from './secrets.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
@@ -102,7 +101,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { config, logger, observeStore, restoredAs, waiting = { waitMs: STORE_WAIT_MS } } = options;
   const lock = options.lock ?? (await takeFolder(options));
   let store: EventStore | undefined;
-  let keyring: CopiedKeyring | undefined;
+  let keyring: Keyring | undefined;
   try {
     // A restore holds the lock until its mark is gone, so a mark seen under the lock is of one that did not end.
     if (restoredAs === undefined) expectRestored(config.DATA_DIR);
@@ -112,7 +111,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);
-    keyring = await openEmbeddedKeyring({ directory: join(config.DATA_DIR, 'keyring'), mayBegin: !begun });
+    const openedKeyring = await openKeyring(config, !begun, logger, waiting);
+    keyring = openedKeyring.keyring;
     // Before the log has begun: a log that has begun is never without.
     const rootSecret = await openRootSecret(config, begun);
     if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
@@ -122,7 +122,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       log,
       lock,
       keyring: new KeyCache(keyring, { keysMax: config.KEYS_CACHED_MAX }),
-      upkeep: embedded === undefined ? NO_UPKEEP : createUpkeep(config, embedded, keyring, log),
+      upkeep: embedded === undefined ? NO_UPKEEP : createUpkeep(config, embedded, openedKeyring.embedded, log),
       logStats: embedded && (() => embedded.stats()),
       logger,
       isNewLog: !begun,
@@ -163,15 +163,27 @@ function refuseUpkeep(): Promise<never> {
   );
 }
 
-function createUpkeep(config: Config, store: EmbeddedEventStore, keyring: CopiedKeyring, log: string): LogUpkeep {
+/** A copy of the log alone could not be read. */
+function refuseBackup(): Promise<never> {
+  return Promise.reject(
+    new RequestError('not-found', 'The keyring of this log is on MongoDB: back up both with the tools of their own.'),
+  );
+}
+
+function createUpkeep(
+  config: Config,
+  store: EmbeddedEventStore,
+  keyring: CopiedKeyring | undefined,
+  log: string,
+): LogUpkeep {
   const source = {
     ...{ directory: config.DATA_DIR, log, clock: systemClock },
     logFiles: () => store.files(),
-    copyKeyring: (file: string) => keyring.copyTo(file),
+    copyKeyring: (file: string) => (keyring === undefined ? refuseBackup() : keyring.copyTo(file)),
   };
   return oneAtATime({
     scavenge: options => store.scavenge(options),
-    backup: (target, options) => backUp(source, target, options),
+    backup: (target, options) => (keyring === undefined ? refuseBackup() : backUp(source, target, options)),
   });
 }
 

@@ -20,6 +20,7 @@ import { createHttpServer } from '../http/server.ts';
 import type { HttpLimits, HttpServer } from '../http/server.ts';
 import { startWaitingServer } from '../http/waiting.ts';
 import type { WaitingServer } from '../http/waiting.ts';
+import type { SubjectId } from '../keyring/keyring.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { openCredentials } from './credentials.ts';
@@ -78,7 +79,9 @@ export async function startServer({ config, logger, onLost, startProjections }: 
   let node: EventStorePort | undefined;
   let readSide: ReadSide | undefined;
   try {
-    credentials = await openCredentials(config, engine, logger);
+    credentials = await openCredentials(config, engine, logger, (tenant, subject) => {
+      void forgetSubject(engine, logger, { tenant, subject }).then(() => gateway?.forgetRooms(tenant));
+    });
     const { verifyToken, apiKeys, keyDirectory, selfMadeSecret } = credentials;
     const host = config.HOST ?? (selfMadeSecret ? '127.0.0.1' : '0.0.0.0');
     const commands = timedCommands(engine.commands, metrics);
@@ -104,9 +107,8 @@ export async function startServer({ config, logger, onLost, startProjections }: 
     readSide = await openReadSide(config, engine, logger, startProjections);
     const { readModels, projections } = readSide;
     http = await createHttpServer({
-      ...{ readModels, projections },
       ...{ verifyToken, logger, gatewayUrl, commands, apiKeys, log, runImport, eraseSubject, clock: systemClock },
-      ...{ strangers, exportConversations },
+      ...{ strangers, exportConversations, readModels, projections },
       upkeep: engine.upkeep,
       isOperator: engine.isOperator,
       rooms: new RoomLog(store, serializer, limits),
@@ -142,6 +144,15 @@ export async function startServer({ config, logger, onLost, startProjections }: 
     await credentials?.close();
     await engine.close();
     throw error;
+  }
+}
+
+/** Whoever erased the subject, on whichever node: no key of it stays in the memory of this one. */
+async function forgetSubject({ keys }: Engine, logger: Logger, subject: SubjectId): Promise<void> {
+  try {
+    await keys.destroy([subject]);
+  } catch (error) {
+    logger.error('a key of an erased subject could not be destroyed here', { ...subject, error });
   }
 }
 

@@ -49,6 +49,11 @@ export async function openEmbeddedKeyring({ directory, mayBegin }: EmbeddedKeyri
   return keyring;
 }
 
+/** Whether the folder holds a keyring; nothing is changed. */
+export async function hasEmbeddedKeyring(directory: string): Promise<boolean> {
+  return (await new KeyringFiles(directory).present()) !== undefined;
+}
+
 /**
  * The keys alone, of a folder that is the caller's and stays as it is, but for lmdb's own lock file: what a crash has
  * left to be wiped is left.

@@ -11,6 +11,7 @@ import type { Collection } from 'mongodb';
 import { isDuplicateKey } from '../read-store/mongodb/failures.ts';
 import { MongoDbLink } from '../read-store/mongodb/link.ts';
 import type { MongoDbLinkOptions } from '../read-store/mongodb/link.ts';
+import { KeyringMissingError } from './keyring-files.ts';
 import { KEY_BYTES, subjectName } from './keyring.ts';
 import type { Keyring, SubjectId, SubjectKey } from './keyring.ts';
 
@@ -22,16 +23,29 @@ interface KeyRow {
   readonly key: Binary | null;
 }
 
+const BEGUN = { _id: 'begun' } as const;
+
 /** Subjects of one command. */
 const BATCH_MAX = 500;
 /** Two who make one row at once: one of them is told so, and finds it the next time. */
 const TRIES_MAX = 5;
 
-/** Connects at the first operation. @throws BadMongoDbUrlError */
-export function openMongoDbKeyring(options: MongoDbLinkOptions): Promise<Keyring> {
-  return new Promise(resolve => {
-    resolve(new MongoDbKeyring(new MongoDbLink(options)));
-  });
+export interface MongoDbKeyringOptions extends MongoDbLinkOptions {
+  /** Whether it may be a new one: only where nothing has been sealed yet. */
+  readonly mayBegin: boolean;
+}
+
+/** @throws BadMongoDbUrlError, UnavailableError, KeyringMissingError where there is none and none may begin */
+export async function openMongoDbKeyring({ mayBegin, ...options }: MongoDbKeyringOptions): Promise<Keyring> {
+  const keyring = new MongoDbKeyring(new MongoDbLink(options));
+  try {
+    if (mayBegin) await keyring.begin();
+    else if (!(await keyring.isBegun())) throw new KeyringMissingError('The MongoDB that MONGODB_URL names');
+    return keyring;
+  } catch (error) {
+    await keyring.close();
+    throw error;
+  }
 }
 
 class MongoDbKeyring implements Keyring {
@@ -39,6 +53,15 @@ class MongoDbKeyring implements Keyring {
 
   constructor(link: MongoDbLink) {
     this.link = link;
+  }
+
+  /** The mark that tells a keyring without keys from one that is not there. */
+  async begin(): Promise<void> {
+    await this.link.run(() => this.marks.updateOne(BEGUN, { $setOnInsert: BEGUN }, { upsert: true }));
+  }
+
+  async isBegun(): Promise<boolean> {
+    return (await this.link.run(() => this.marks.findOne(BEGUN))) !== null;
   }
 
   async find(subjects: readonly SubjectId[]): Promise<readonly (SubjectKey | undefined)[]> {
@@ -120,6 +143,10 @@ class MongoDbKeyring implements Keyring {
         }
       });
     }
+  }
+
+  private get marks(): Collection<{ readonly _id: string }> {
+    return this.link.database.collection('keyring');
   }
 
   private get rows(): Collection<KeyRow> {

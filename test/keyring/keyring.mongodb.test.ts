@@ -6,8 +6,8 @@ import { specifyKeyring } from './keyring-contract.ts';
 
 const TIMEOUT_MS = 30_000;
 
-async function open(url: string): Promise<Keyring> {
-  const keyring = await openMongoDbKeyring({ url, timeoutMs: TIMEOUT_MS });
+async function open(url: string, mayBegin = true): Promise<Keyring> {
+  const keyring = await openMongoDbKeyring({ url, mayBegin, timeoutMs: TIMEOUT_MS });
   onTestFinished(() => keyring.close());
   return keyring;
 }
@@ -28,6 +28,13 @@ describe.skipIf(!findMongoDb().found)('on a MongoDB', () => {
   });
 
   describe('The keyring in MongoDB', () => {
+    it('is not made for a log that has begun with another, and is found again where it holds no key yet', async () => {
+      const url = await (await sharedMongoDb()).freshUrl();
+      await expect(open(url, false)).rejects.toThrow('holds no keyring');
+      await open(url);
+      expect(await (await open(url, false)).tenants()).toEqual([]);
+    });
+
     it('gives several processes the same keys, and none a key again that another has erased', async () => {
       const url = await (await sharedMongoDb()).freshUrl();
       const keyrings = await Promise.all([open(url), open(url), open(url)]);
