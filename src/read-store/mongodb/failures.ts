@@ -2,7 +2,7 @@
  * What the driver's errors mean here. Its own objects never leave this place: those of writes carry the documents that were to be
  * written, those of duplicate keys name ids, and those of a bad connection string hold its password.
  */
-import { MongoError, MongoServerError } from 'mongodb';
+import { MongoError, MongoNetworkError, MongoServerError } from 'mongodb';
 import { UnavailableError } from '../../errors.ts';
 
 /** The string is none that the driver takes. Its message never holds the string. */
@@ -59,4 +59,9 @@ export function isNamespaceThere(error: unknown): boolean {
 /** Nothing of the transaction was done, and the same one may be tried again. */
 export function isTransient(error: unknown): boolean {
   return error instanceof MongoError && error.hasErrorLabel('TransientTransactionError');
+}
+
+/** Before the server has answered: what it did of it is not known. */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof MongoNetworkError;
 }

@@ -17,7 +17,7 @@ import type {
   StoredDocument,
   WalkPlan,
 } from '../read-store.ts';
-import { isDuplicateKey, isNamespaceThere, isTransient } from './failures.ts';
+import { isConnectionLost, isDuplicateKey, isNamespaceThere, isTransient } from './failures.ts';
 import type { MongoDbLink } from './link.ts';
 import { planOf } from './plan.ts';
 import { documentOf } from './stored-form.ts';
@@ -230,11 +230,22 @@ class MongoDbGeneration implements Generation {
       signal.throwIfAborted();
     } catch (error) {
       await abandon(session);
+      if (isConnectionLost(error)) await this.killOpen(session);
       throw error;
     }
-    // It may have been committed although this fails: then whoever asked reads the checkpoint again.
-    await session.commitTransaction();
+    try {
+      await session.commitTransaction();
+    } catch (error) {
+      // It may have been committed all the same: whoever asked reads the checkpoint again. It may also still be open, and then
+      // it would keep everybody else from committing until the server gives it up, a minute later.
+      await this.killOpen(session);
+      throw error;
+    }
     return 'committed';
+  }
+
+  private async killOpen({ id }: ClientSession): Promise<void> {
+    if (id !== undefined) await this.link.database.command({ killSessions: [{ id: id.id }] }).catch(() => undefined);
   }
 
   /** In a session that is causally consistent: no find shows less than the checkpoint that was read before it. */
