@@ -1,6 +1,7 @@
 /** Every document that is written from the code, whole or between markers: `npm run docs` writes them, a test compares. */
 import { readFileSync } from 'node:fs';
 import { readings } from '../../src/cli/measures.ts';
+import { projectionReadings } from '../../src/cli/projection-measures.ts';
 import type { Measured } from '../../src/cli/measures.ts';
 import { configMarkdown } from '../../src/config/listing.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
@@ -49,6 +50,7 @@ const UNITS: readonly (readonly [RegExp, string])[] = [
 function metricsTable(): string {
   const metrics = createMetrics();
   // To be listed a metric is not read: whatever owns it need not be there.
+  metrics.addLabelled(projectionReadings(() => []));
   metrics.add(readings(new Proxy({}, { get: () => () => undefined }) as Measured));
   const rows = metrics
     .list()

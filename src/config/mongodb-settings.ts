@@ -11,7 +11,7 @@ export const MONGODB_SETTINGS = {
     absent: 'read models are in DATA_DIR/read-models',
     protocols: ['mongodb', 'mongodb+srv'],
     meaning:
-      'The MongoDB (a replica set) that holds the read models, in the database it names, else `verbatim`. Holds a password: best MONGODB_URL_FILE.',
+      'The MongoDB (a replica set) that holds the read models, and the keyring of a log that begins with it, in the database it names, else `verbatim`. Holds a password: best MONGODB_URL_FILE.',
     example: 'mongodb://verbatim:changeit@mongodb:27017/verbatim?replicaSet=rs0',
   }),
   MONGODB_TIMEOUT_MS: integer({
