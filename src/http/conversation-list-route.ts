@@ -12,7 +12,15 @@ import { conversationListSchema } from './conversation-list-schema.ts';
 import { conversationListQuery, placedList } from './conversation-list-selection.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
-import { isKnown, notModified, QUERY_PROBLEMS, queryHeaders, runQuery, wirePosition } from './query-answers.ts';
+import {
+  isKnown,
+  notModified,
+  QUERY_PROBLEMS,
+  queryHeaders,
+  runQuery,
+  sendNotModified,
+  wirePosition,
+} from './query-answers.ts';
 import type { QueryRouteOptions } from './query-answers.ts';
 import { encodeCursor } from './query-cursors.ts';
 
@@ -53,7 +61,7 @@ export function addConversationListRoute(app: FastifyInstance, options: QueryRou
       const content = { conversations, gone, more };
       // Where the first page stood is in the cursor, and no content.
       const tagged = { ...content, next: { ...next, start: 0 } };
-      if (isKnown(request, reply, { log, position, content: tagged })) return reply.code(304).send(null);
+      if (isKnown(request, reply, { log, position, content: tagged })) return sendNotModified(reply);
       const { list, direction, values } = selection;
       const after = next.after === null ? null : ([...next.after] as (string | number)[]);
       const cursor = encodeCursor({

@@ -15,6 +15,7 @@ import {
   QUERY_PROBLEMS,
   queryHeaders,
   runQuery,
+  sendNotModified,
   shownLog,
   shownPosition,
   stale,
@@ -142,7 +143,7 @@ async function answer(
   const { position, next } = page;
   const cursor = next === undefined ? null : encodeCursor({ v: 1, ...owner, of, id, after: [...next] });
   const content = { participants: page.documents.map(shown), cursor };
-  if (isKnown(request, reply, { log, position, content })) return reply.code(304).send(null);
+  if (isKnown(request, reply, { log, position, content })) return sendNotModified(reply);
   return reply.send({ position: wirePosition(position), log, ...content });
 }
 

@@ -59,6 +59,10 @@ export const queryHeaders = z.object({
 /** For a route's `response`, beside 200. */
 export const notModified = { 304: z.null().describe('As an answer that `If-None-Match` names.') };
 
+export function sendNotModified(reply: FastifyReply): FastifyReply {
+  return reply.code(304).send();
+}
+
 export const shownPosition = z
   .string()
   .nullable()

@@ -13,7 +13,16 @@ import { actorSchema } from './conversation-list-schema.ts';
 import { mustSee } from './conversation-routes.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
-import { isKnown, limitOf, minPosition, notModified, QUERY_PROBLEMS, queryHeaders, runQuery } from './query-answers.ts';
+import {
+  isKnown,
+  limitOf,
+  minPosition,
+  notModified,
+  QUERY_PROBLEMS,
+  queryHeaders,
+  runQuery,
+  sendNotModified,
+} from './query-answers.ts';
 import { shownLog, shownPosition, stale, wholeNumber, wirePosition } from './query-answers.ts';
 import type { QueryRouteOptions } from './query-answers.ts';
 
@@ -134,7 +143,7 @@ export function addTranscriptRoute(app: FastifyInstance, options: QueryRouteOpti
         ...(page.stale ? { stale: true as const } : {}),
       };
       const { position } = page;
-      if (isKnown(request, reply, { log, position, content })) return reply.code(304).send(null);
+      if (isKnown(request, reply, { log, position, content })) return sendNotModified(reply);
       const answer = { position: wirePosition(position), log, ...content };
       return reply.send(answer as z.infer<typeof messagesSchema>);
     },

@@ -11,7 +11,7 @@ import { claimsOf } from './authentication.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
 import { isKnown, minPosition, mustNotBeVisitor, notModified, QUERY_PROBLEMS, queryHeaders } from './query-answers.ts';
-import { runQuery, shownLog, shownPosition, stale, wirePosition } from './query-answers.ts';
+import { runQuery, sendNotModified, shownLog, shownPosition, stale, wirePosition } from './query-answers.ts';
 import type { QueryRouteOptions } from './query-answers.ts';
 
 const DAY_MS = 86_400_000;
@@ -102,7 +102,7 @@ export function addVolumeRoute(app: FastifyInstance, options: QueryRouteOptions)
         ...(volume.stale ? { stale: true as const } : {}),
       };
       const { position } = volume;
-      if (isKnown(request, reply, { log, position, content })) return reply.code(304).send(null);
+      if (isKnown(request, reply, { log, position, content })) return sendNotModified(reply);
       return reply.send({ position: wirePosition(position), log, ...content });
     },
   );

@@ -14,19 +14,19 @@ import type { ImportResult } from '../../src/commands/import.ts';
 import { createTenantCommands, readTenant } from '../../src/commands/tenant-commands.ts';
 import { KeyDirectory } from '../../src/auth/key-directory.ts';
 import type { Claims } from '../../src/domain/claims.ts';
-import type { Clock } from '../../src/domain/clock.ts';
 import type { EventStore } from '../../src/event-store/event-store.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../../src/gateway/limits.ts';
 import { RoomLog } from '../../src/gateway/room-log.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/http/server.ts';
+import type { ProjectedEvent } from '../../src/projections/projection.ts';
 import type { ProjectionStatus, ProjectionWork } from '../../src/projections/projector.ts';
-import { createReadModels } from '../../src/projections/read-models.ts';
 import type { ReadModels } from '../../src/projections/read-models.ts';
 import { createSealedCodec } from '../../src/keyring/codec.sealed.ts';
 import { createConversationSerializer, createTenantSerializer } from '../../src/schemas/aggregate-serializers.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 
+import { FilledReadStore } from '../support/filled-read-store.ts';
 import { MemoryKeyring } from '../support/memory-keyring.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 import { MemoryReadStore } from '../support/memory-read-store.ts';
@@ -35,12 +35,19 @@ export const SECRET = Buffer.from('a-secret-of-the-tests-0123456789abcdef');
 export const NOW = Date.parse('2026-03-01T12:00:00.000Z');
 export const LOG = '019a0000-0000-7000-8000-000000000001';
 
+/** Of a query for a position that nobody folds. */
+const WAIT_MS_MAX = 100;
+
 export interface TestServer {
   readonly server: HttpServer;
   readonly port: number;
   readonly url: string;
   readonly store: EventStore;
   readonly keyDirectory: KeyDirectory;
+  readonly readStore: MemoryReadStore;
+  readonly readModels: ReadModels;
+  /** Folds what the log has into the read models, which nothing else does. */
+  readonly project: () => Promise<void>;
   /** Moves on only by hand. */
   readonly time: { now: number };
 }
@@ -79,6 +86,11 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
   });
   await keyDirectory.start();
   const tenants = createTenantCommands({ ...shared, serializer: tenantSerializer });
+  const readStore = new MemoryReadStore();
+  const filled = new FilledReadStore(readStore, LOG);
+  await filled.switchTo(1);
+  const limits = { waitMsMax: WAIT_MS_MAX, waitingMax: 10 };
+  const readModels = filled.readModels({ head: () => headOf(store), clock, limits });
   const server = await createHttpServer({
     verifyToken: keyDirectory.verifier(createTokenVerifier({ secret: SECRET, clock })),
     commands: createConversationCommands({ ...shared, serializer }),
@@ -90,7 +102,7 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
         keyDirectory.note(tenant, revoked);
       },
     }),
-    readModels: readModelsOf(store, new MemoryReadStore(), clock),
+    readModels,
     projections: IDLE_PROJECTIONS,
     metrics: { read: () => Promise.resolve({ contentType: 'text/plain', text: '# metrics' }), token: undefined },
     upkeep: {
@@ -123,18 +135,32 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
     ...options,
   });
   const port = await server.listen({ host, port: 0 });
-  return { server, port, url: `http://${host}:${port}`, store, keyDirectory, time };
+  const project = projecting(store, serializer, filled);
+  return { server, port, url: `http://${host}:${port}`, store, keyDirectory, time, readStore, readModels, project };
 }
 
-function readModelsOf(store: EventStore, readStore: MemoryReadStore, clock: Clock): ReadModels {
-  return createReadModels({
-    ...{ readStore, clock, log: LOG, projections: [] },
-    head: async () => {
-      for await (const { position } of store.readAll({ direction: 'backwards', maxCount: 1 })) return Number(position);
-      return -1;
-    },
-    limits: { waitMsMax: 1_000, waitingMax: 10 },
-  });
+/** The part of the serializer that reads. */
+type Opener = Pick<ReturnType<typeof createConversationSerializer>, 'open'>;
+
+/** Folds the events of conversations that it did not yet. */
+function projecting(store: EventStore, { open }: Opener, filled: FilledReadStore): () => Promise<void> {
+  let next = 0n;
+  return async () => {
+    const events: ProjectedEvent[] = [];
+    for await (const event of store.readAll({ from: next === 0n ? 'start' : next })) {
+      next = event.position + 1n;
+      const [, tenant, conversation] = /^conversation-([^.]+)\.(.+)$/.exec(event.stream) ?? [];
+      const [recorded] = tenant === undefined ? [] : await open([event]);
+      if (recorded === undefined || tenant === undefined || conversation === undefined) continue;
+      events.push({ tenant, conversation, recorded, position: Number(event.position) });
+    }
+    await filled.fold(events);
+  };
+}
+
+async function headOf(store: EventStore): Promise<number> {
+  for await (const { position } of store.readAll({ direction: 'backwards', maxCount: 1 })) return Number(position);
+  return -1;
 }
 
 const IDLE: ProjectionStatus = {
@@ -179,7 +205,7 @@ export function ask(url: string, options: RequestOptions & { readonly body?: str
       response.on('error', reject);
       response.on('end', () => {
         const isJson = /^application\/(problem\+)?json/.test(response.headers['content-type'] ?? '');
-        const json = (isJson ? JSON.parse(text) : {}) as Record<string, unknown>;
+        const json = (isJson && text !== '' ? JSON.parse(text) : {}) as Record<string, unknown>;
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
       });
     });

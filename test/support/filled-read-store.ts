@@ -43,11 +43,10 @@ export class FilledReadStore {
     return this.readStore.generation(storedSchema(projection.schema), generation);
   }
 
-  readModels(options: Pick<ReadModelsOptions, 'head' | 'clock'> & Partial<ReadModelsOptions>): ReadModels {
+  readModels(options: Pick<ReadModelsOptions, 'head' | 'clock' | 'limits'>): ReadModels {
     const { readStore, log } = this;
     return createReadModels({
-      ...{ readStore, log, projections: PROJECTIONS, limits: { waitMsMax: 1_000, waitingMax: 10 } },
-      ...options,
+      ...{ readStore, log, projections: PROJECTIONS, ...options },
     });
   }
 
