@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { RecordedEvent } from '../../src/event-store/event-store.ts';
 import { PROJECTIONS } from '../../src/projections/projections.ts';
 import type { WorkProgress } from '../../src/projections/projector.ts';
 import { FakeTime, turns } from '../support/fake-time.ts';
@@ -94,6 +95,48 @@ describe('a rebuild', () => {
     await caughtUp(fixture, events);
     const clean = await cleanBuild(events, PROJECTIONS);
     expect(await Promise.all(PROJECTIONS.map(projection => dump(store, projection)))).toEqual(clean);
+  });
+
+  it('takes nothing back: what answers is never behind what answered before, however fast the live one moves', async () => {
+    const events = new ProjectedLog();
+    await appendHistory(events, { events: 40 });
+    const { store } = events;
+    let ahead: (() => Promise<void>) | undefined;
+    let ended = false;
+    const outrun = {
+      readStream: store.readStream.bind(store),
+      subscribeToAll: store.subscribeToAll.bind(store),
+      // Whoever asks where the log ends is told, and by then it is not true any more.
+      async *readAll(options: Parameters<typeof store.readAll>[0]) {
+        const found: RecordedEvent[] = [];
+        for await (const event of store.readAll(options)) found.push(event);
+        const moveOn = ahead;
+        ahead = undefined;
+        await moveOn?.();
+        if (!ended) ahead = moveOn;
+        yield* found;
+      },
+    };
+    const fixture = makeProjector(events, { store: outrun });
+    const said: string[] = [];
+    fixture.projector.onCheckpoint((_, generation, { position }) =>
+      said.push(`${String(position).padStart(6, '0')} in ${generation}`),
+    );
+    await fixture.projector.start();
+    await caughtUp(fixture, events);
+    let seed = 1;
+    ahead = async () => {
+      await appendHistory(events, { events: 5, seed: ++seed });
+      await turns(100);
+    };
+    await fixture.projector.rebuild('tiny');
+    ended = true;
+    ahead = undefined;
+    expect(seed).toBeGreaterThan(5);
+    await timeUntil(fixture.time, () => said.at(-1)?.endsWith('in 2') === true, 'the new one going on');
+    await caughtUp(fixture, events);
+    expect(said).toEqual([...said].sort());
+    expect(await dump(fixture.readStore, tinyProjection())).toEqual((await cleanBuild(events))[0]);
   });
 
   it.each([false, true])(

@@ -113,6 +113,57 @@ describe('verify', () => {
     expect(await verified('tiny')).toMatchObject({ differences: 1, difference: { id: 'acme/z', kind: 'unexpected' } });
   });
 
+  it('waits for an erasure that the live one has not come to, whose key is gone already', async () => {
+    const events = new ProjectedLog();
+    await appendHistory(events, { events: 60 });
+    let release = (): void => undefined;
+    const held = new Promise<void>(resolve => (release = resolve));
+    const fixture = makeProjector(events, {
+      openTenant: async batch => {
+        await held;
+        return events.openTenant(batch);
+      },
+    });
+    await fixture.projector.start();
+    await caughtUp(fixture, events);
+    await events.erase('v1', true);
+    let ended = false;
+    const verifying = fixture.projector.verify('tiny').finally(() => (ended = true));
+    // Rounds enough to say that there is a difference, were it said of what is under way.
+    for (let i = 0; i < 8; i++) {
+      await turns(100);
+      await fixture.time.advance(50);
+    }
+    expect(ended).toBe(false);
+    release();
+    await timeUntil(fixture.time, () => ended, 'the end');
+    expect(await verifying).toMatchObject({ differences: 0 });
+  });
+
+  it('takes nothing for a difference that changes while it is looked at', async () => {
+    const events = new ProjectedLog();
+    await appendHistory(events, { events: 60 });
+    let isLooking = false;
+    let changes = 0;
+    const before = async (call: string): Promise<void> => {
+      if (!isLooking || (call !== 'page' && call !== 'load')) return;
+      isLooking = false;
+      await events.append('c00', { type: 'MessageEdited', data: { seq: 0, text: `change ${++changes}` } });
+      await turns(60);
+      isLooking = true;
+    };
+    const fixture = makeProjector(events, { readStore: mortalReadStore(new MemoryReadStore(), { before }) });
+    await fixture.projector.start();
+    await caughtUp(fixture, events);
+    isLooking = true;
+    let ended = false;
+    const verifying = fixture.projector.verify('tiny').finally(() => (ended = true));
+    await timeUntil(fixture.time, () => ended, 'the end');
+    isLooking = false;
+    expect(await verifying).toMatchObject({ differences: 0 });
+    expect(changes).toBeGreaterThan(5);
+  });
+
   it('is given up when its caller says so, and drops what it made', async () => {
     const events = new ProjectedLog();
     const fixture = await projected(events);

@@ -26,7 +26,9 @@ function logLines(): { readonly lines: Line[]; readonly logger: Logger } {
   return { lines, logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
 }
 
-export interface FixtureOptions extends Partial<Pick<ProjectorOptions, 'store' | 'open' | 'random' | 'limits'>> {
+export interface FixtureOptions extends Partial<
+  Pick<ProjectorOptions, 'store' | 'open' | 'openTenant' | 'random' | 'limits'>
+> {
   readonly projections?: readonly Projection[];
   readonly readStore?: ReadStore;
   readonly time?: FakeTime;
@@ -64,7 +66,11 @@ export function makeProjector(events: ProjectedLog, options: FixtureOptions = {}
     });
   const projector = createProjector({
     ...{ projections, readStore, log, clock: time, delay, logger },
-    ...{ store: options.store ?? events.store, open: options.open ?? events.open, openTenant: events.openTenant },
+    ...{
+      store: options.store ?? events.store,
+      open: options.open ?? events.open,
+      openTenant: options.openTenant ?? events.openTenant,
+    },
     ...{ keys: events.keys, random: options.random ?? (() => 0.5) },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
