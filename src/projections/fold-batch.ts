@@ -96,14 +96,18 @@ export class FoldedDocuments {
     const { projection, limits } = this.options;
     const seen = projection.documents.map(() => new Set<string>());
     const steps: Step[] = [];
+    let count = 0;
     for (let i = from; i < inputs.length; i++) {
       const input = inputs[i];
       if (input === undefined) break;
       const keys = projection.documents.map(fold => keysOf(fold.collection, input.event, () => fold.keys(input.event)));
       keys.forEach((ids, fold) => {
-        for (const id of ids) seen[fold]?.add(id);
+        for (const id of ids) {
+          if (seen[fold]?.has(id) === true) continue;
+          seen[fold]?.add(id);
+          count += 1;
+        }
       });
-      const count = seen.reduce((sum, ids) => sum + ids.size, 0);
       if (steps.length > 0 && count > limits.documentsMax) break;
       steps.push({ input, keys, changes: [], facts: [], parked: [] });
     }
@@ -236,7 +240,7 @@ function keysOf(collection: CollectionSchema, event: ProjectedEvent, ask: () => 
   return keys.length > 1 ? [...new Set(keys)] : keys;
 }
 
-/** The same object where the fold gave back what it was given. */
+/** The same object where the fold gave back what it was given; what else it gives is nobody's but ours. */
 function stamped(
   before: StoredDocument | undefined,
   content: object | undefined,
@@ -244,7 +248,11 @@ function stamped(
   { position }: ProjectedEvent,
 ): StoredDocument | undefined {
   if (content === undefined) return undefined;
-  return content === before ? before : { ...content, _id: id, position };
+  if (content === before) return before;
+  const document = content as { -readonly [Field in keyof StoredDocument]: StoredDocument[Field] };
+  document._id = id;
+  document.position = position;
+  return document;
 }
 
 function change(step: Step, held: Held, after: StoredDocument | undefined): void {

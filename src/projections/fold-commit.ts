@@ -57,6 +57,10 @@ export interface FoldStep {
 /** Asking for the next commit says that the last one is in the store. An event that is beyond all bounds goes alone. */
 export function* commitsOf(steps: readonly FoldStep[], limits: CommitLimits): Generator<FoldCommit> {
   let open = new OpenCommit(limits);
+  if (open.takesAll(steps)) {
+    yield* open.close();
+    return;
+  }
   for (const step of steps) {
     if (open.takes(step)) continue;
     yield* open.close();
@@ -78,6 +82,27 @@ class OpenCommit {
 
   constructor(limits: CommitLimits) {
     this.limits = limits;
+  }
+
+  /** Of a commit that has nothing yet. Mostly all of a batch fits, and then each document is looked at once. */
+  takesAll(steps: readonly FoldStep[]): boolean {
+    const { limits } = this;
+    const latest = new Map<Held, Change>();
+    for (const { changes } of steps) for (const taken of changes) latest.set(taken.held, taken);
+    const parked = steps.flatMap(step => step.parked);
+    let rows = parked.length;
+    let bytes = 0;
+    for (const [held, { after, bytes: own }] of latest) {
+      rows += rowsAtMost(held.collection, held.stored, after);
+      bytes += own;
+    }
+    if (latest.size + parked.length > limits.documentsMax || rows > limits.rowsMax || bytes > limits.bytesMax)
+      return false;
+    for (const [held, taken] of latest) this.changed.set(held, { ...taken, rows: 0 });
+    this.parked.push(...parked);
+    this.last = steps.at(-1)?.input;
+    this.events = steps.length;
+    return true;
   }
 
   /** False where it does not fit beside what is there already; then nothing was taken. */

@@ -30,8 +30,8 @@ export interface DocumentFold<Document extends StoredDocument = StoredDocument, 
   /** Ids of the documents that the event touches, from the event alone; each begins with the tenant and `/`. */
   readonly keys: (event: ProjectedEvent) => readonly string[];
   /**
-   * Pure. Never changes `document`: gives another, or the same one where nothing changes; undefined deletes it. The projector
-   * stamps `_id` and `position`.
+   * Pure. Never changes `document`: gives a new one, or the same where nothing changes; undefined deletes it. The projector
+   * stamps `_id` and `position` on the new one.
    */
   readonly evolve: (document: Document | undefined, event: ProjectedEvent, id: string) => Content<Document> | undefined;
   /** What the change tells the folds of facts of the same projection. Pure. */
