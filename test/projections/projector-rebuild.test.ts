@@ -117,7 +117,13 @@ describe('a rebuild', () => {
         yield* found;
       },
     };
-    const fixture = makeProjector(events, { store: outrun });
+    // Nor does it stand still between the last look at it and the switch, unless it is made to.
+    const readStore = mortalReadStore(new MemoryReadStore(), {
+      before: async call => {
+        if (call === 'changeCatalog') await ahead?.();
+      },
+    });
+    const fixture = makeProjector(events, { store: outrun, readStore });
     const said: string[] = [];
     fixture.projector.onCheckpoint((_, generation, { position }) =>
       said.push(`${String(position).padStart(6, '0')} in ${generation}`),
