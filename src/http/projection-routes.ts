@@ -98,7 +98,7 @@ export function addProjectionRoutes(app: FastifyInstance, options: ProjectionRou
       const known = projections.status();
       if (known.length === 0) throw new UnavailableError('The projector is starting.');
       if (!known.some(projection => projection.name === name))
-        throw new RequestError('not-found', 'There is no such projection.', { path: 'name' });
+        throw new RequestError('not-found', `There is no projection named ${name}.`, { path: 'name' });
       const begin = (given: WorkOptions): Promise<object> => projections[what](name, given);
       return answerWithProgress(reply, options, `${what} of ${name}`, begin);
     });
