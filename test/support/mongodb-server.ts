@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
@@ -32,8 +32,10 @@ export interface MongoDb {
 export interface MongoDbProcess extends MongoDb {
   /** SIGKILL; resolves once the process is gone. */
   kill9(): Promise<void>;
-  /** SIGSTOP and SIGCONT: it hangs, and goes on. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
+  /** SIGSTOP; returns once it stands still. */
+  hang(): void;
+  /** SIGCONT. */
+  goOn(): void;
   /** Starts it again on the same port and folder; resolves once it answers. */
   start(): Promise<void>;
   /** Ends it and removes its folder. */
@@ -97,6 +99,12 @@ export async function startMongoDb(): Promise<MongoDbProcess> {
     await exited;
   };
 
+  const hang = (): void => {
+    child?.kill('SIGSTOP');
+    // Its threads stop one after the other, and until the last has it may still answer.
+    while (!hasStopped(child?.pid ?? 0));
+  };
+
   const dispose = async (): Promise<void> => {
     await kill9();
     rmSync(folder, { recursive: true, force: true });
@@ -108,7 +116,14 @@ export async function startMongoDb(): Promise<MongoDbProcess> {
     await dispose();
     throw error;
   }
-  return { ...databasesOf(url), start, kill9, dispose, signal: signal => void child?.kill(signal) };
+  return { ...databasesOf(url), start, kill9, dispose, hang, goOn: () => void child?.kill('SIGCONT') };
+}
+
+/** By each thread's state; where there is no /proc it is taken for granted. */
+function hasStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every(task => readFileSync(`${tasks}/${task}/stat`, 'utf8').includes(') T '));
 }
 
 function databasesOf(url: string): MongoDb {

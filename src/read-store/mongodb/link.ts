@@ -31,6 +31,7 @@ export class MongoDbLink {
   private failed: string | undefined;
   /** Why no operation can succeed. */
   private away: string | undefined;
+  private isConnected = false;
   private isClosed = false;
 
   /** Connects at the first operation. @throws BadMongoDbUrlError */
@@ -70,7 +71,7 @@ export class MongoDbLink {
         reject(error);
       }, this.timeoutMs);
     });
-    const running = Promise.resolve().then(() => work(late.signal));
+    const running = this.connect().then(() => work(late.signal));
     // Once it is late nobody waits for how it ends.
     running.catch(() => undefined);
     try {
@@ -84,6 +85,13 @@ export class MongoDbLink {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Asked for by name: an operation that connects by itself and fails leaves the driver closed for good. */
+  private async connect(): Promise<void> {
+    if (this.isConnected) return;
+    await this.client.connect();
+    this.isConnected = true;
   }
 
   /** Why it cannot be used now, as far as is known. */
