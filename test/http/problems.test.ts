@@ -124,7 +124,10 @@ describe('health', () => {
     const notReady = { code: 'unavailable', status: 503, detail: 'EventStoreDB is away.' };
     expect((await ask(`${running.url}/health/ready`)).json).toMatchObject(notReady);
     why = undefined;
-    expect((await ask(`${running.url}/health/ready`)).json).toEqual({ status: 'ready' });
+    expect((await ask(`${running.url}/health/ready`)).json).toEqual({
+      status: 'ready',
+      projections: [{ name: 'conversations', state: 'live', lagEvents: 0, lagSeconds: 0 }],
+    });
     expect((await ask(`${running.url}/health`)).status).toBe(200);
   });
 });
