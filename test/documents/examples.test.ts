@@ -36,6 +36,16 @@ const SHELL: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     audit: /"text":"How can we help\?"[^]*"rev":0,[^]*"rev":1,[^]*"rev":2,/,
     'read-only': /"status":403/,
   },
+  'docs/queries.md': {
+    key: /^$/,
+    talk: /^$/,
+    mine: /"conversations":\[\{"conversation":"order-7".*"text":"We look for it\.".*"tags":\["late-parcel"\].*"more":false/,
+    changes: /"conversations":\[\],"gone":\["order-7"\],"more":false/,
+    transcript: /"seq":0,"rev":2,.*"text":"We look for it\.".*"next":null,"previous":null\}\s*not both/s,
+    participants: /"participant":"key-.*"participant":"vera".*"participant":"vera","conversation":"order-7"/s,
+    volume: /\+05:45","counters":\{"messages":1,"visitorMessages":0,"staffMessages":1,/,
+    unchanged: /^304$/,
+  },
   'docs/operators/metrics.md': { metrics: /^verbatim_sockets \d+$/m },
 };
 const PROGRAMS = [
