@@ -8,6 +8,7 @@ import type { CopiedKeyring } from '../keyring/keyring.embedded.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { StoreWaiting } from './event-store.ts';
+import { refuseBadMongoDbUrl } from './mongodb-url.ts';
 
 export interface OpenedKeyring {
   readonly keyring: Keyring;
@@ -21,7 +22,7 @@ const RETRY_MS = 1_000;
 /**
  * A keyring that is in the data folder already stays there, whatever else is set: keys are never in two places.
  *
- * @throws KeyringMissingError, KeyringDamagedError; UnavailableError where MongoDB is away for longer than is waited
+ * @throws KeyringMissingError, KeyringDamagedError, CliFailure for a bad MONGODB_URL; UnavailableError where MongoDB is away for longer than is waited
  */
 export async function openKeyring(
   config: Config,
@@ -55,7 +56,8 @@ async function openOnMongoDb(
     try {
       return await openMongoDbKeyring(options);
     } catch (error) {
-      if (!(error instanceof UnavailableError) || performance.now() - begun + RETRY_MS > waitMs) throw error;
+      if (!(error instanceof UnavailableError) || performance.now() - begun + RETRY_MS > waitMs)
+        return refuseBadMongoDbUrl(error);
       if (tries === 1) {
         logger.warn('MongoDB is away; trying again until it is there, for the keys of persons are on it', { error });
         onWaiting?.(() => 'MongoDB is away, and the keys of persons are on it.');

@@ -70,6 +70,10 @@ describe('the command line', () => {
     expectFailure(ended, 1, 'bad-config');
     expect(ended.stderr).toContain('HTTP_PORT is "http": expected a whole number from 0 to 65535');
     expectFailure(await place.run(['serve'], { REDIS_URL: 'redis://x' }), 1, 'bad-config');
+    const refused = await place.run(['serve'], { MONGODB_URL: 'mongodb://u:s3cret@host:port/x' });
+    expectFailure(refused, 1, 'bad-config');
+    expect(refused.stderr).toContain('MONGODB_URL cannot be used');
+    expect(refused.stderr).not.toContain('s3cret');
   });
 });
 
