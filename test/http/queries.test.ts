@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Claims } from '../../src/domain/claims.ts';
+import { storedSchema } from '../../src/projections/parking.ts';
+import { PROJECTIONS } from '../../src/projections/projections.ts';
 import { ask, LOG, startHttp, tokenOf } from './support.ts';
 import type { Answer, TestServer } from './support.ts';
 
@@ -325,6 +327,28 @@ describe('every query', () => {
     expect(away.headers['retry-after']).toBe('1');
     running.readStore.failing = false;
     expect((await get(path)).status).toBe(200);
+  });
+
+  it.each(PATHS)('%s says so where an event could not be folded into what it shows', async path => {
+    await converse();
+    expect((await get(path)).text).not.toContain('stale');
+    for (const { schema } of PROJECTIONS) {
+      const generation = await running.readStore.generation(storedSchema(schema), 1);
+      const from = await generation.checkpoint();
+      if (from === undefined) throw new Error('Nothing is folded.');
+      const pages = schema.collections.map(async ({ name: collection }) => {
+        const documents = await generation.page(collection, { after: undefined, limit: 100 });
+        return documents.map(before => ({
+          collection,
+          id: before._id,
+          before,
+          after: { ...before, parked: true as const },
+        }));
+      });
+      const writes = (await Promise.all(pages)).flat();
+      expect(await generation.commit({ from, to: from, writes })).toBe('committed');
+    }
+    expect((await get(path)).text).toContain('"stale":true');
   });
 
   it.each(PATHS)('%s of nothing is empty', async path => {
