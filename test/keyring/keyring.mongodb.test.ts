@@ -14,7 +14,7 @@ async function open(url: string, mayBegin = true): Promise<Keyring> {
 
 describe.skipIf(!findMongoDb().found)('on a MongoDB', () => {
   specifyKeyring('MongoDB', async () => {
-    const url = await (await sharedMongoDb()).freshUrl();
+    const url = (await sharedMongoDb()).freshUrl();
     let keyring = await open(url);
     return {
       keyring,
@@ -29,14 +29,14 @@ describe.skipIf(!findMongoDb().found)('on a MongoDB', () => {
 
   describe('The keyring in MongoDB', () => {
     it('is not made for a log that has begun with another, and is found again where it holds no key yet', async () => {
-      const url = await (await sharedMongoDb()).freshUrl();
+      const url = (await sharedMongoDb()).freshUrl();
       await expect(open(url, false)).rejects.toThrow('holds no keyring');
       await open(url);
       expect(await (await open(url, false)).tenants()).toEqual([]);
     });
 
     it('gives several processes the same keys, and none a key again that another has erased', async () => {
-      const url = await (await sharedMongoDb()).freshUrl();
+      const url = (await sharedMongoDb()).freshUrl();
       const keyrings = await Promise.all([open(url), open(url), open(url)]);
       const subjects = Array.from({ length: 20 }, (_, i) => ({ tenant: 'acme', subject: `s${i}` }));
       const [first, ...others] = await Promise.all(keyrings.map(keyring => keyring.obtain(subjects)));
@@ -52,7 +52,7 @@ describe.skipIf(!findMongoDb().found)('on a MongoDB', () => {
     });
 
     it('keeps no byte of a destroyed key in any document', async () => {
-      const url = await (await sharedMongoDb()).freshUrl();
+      const url = (await sharedMongoDb()).freshUrl();
       const keyring = await open(url);
       await keyring.obtain([{ tenant: 'acme', subject: 'ann' }]);
       await keyring.destroy([{ tenant: 'acme', subject: 'ann' }]);
@@ -61,7 +61,7 @@ describe.skipIf(!findMongoDb().found)('on a MongoDB', () => {
     });
 
     it('looks for more subjects at once than one command does', async () => {
-      const keyring = await open(await (await sharedMongoDb()).freshUrl());
+      const keyring = await open((await sharedMongoDb()).freshUrl());
       const subjects = Array.from({ length: 1_100 }, (_, i) => ({ tenant: 'acme', subject: `s${i}` }));
       const made = subjects.filter((_, i) => i % 500 === 7);
       const keys = await keyring.obtain(made);

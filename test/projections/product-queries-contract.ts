@@ -19,6 +19,8 @@ interface OpenedReadStore {
 interface ProductQueryOptions {
   /** Default: 60. One of them has LONG messages, the others a few. */
   readonly conversations?: number;
+  /** What the plans of its walks are held to. Default `exact`. */
+  readonly plans?: 'exact' | 'index' | 'unchecked';
 }
 
 const LONG = 230;
@@ -54,7 +56,7 @@ function variedEvents(conversations: number): ProjectedEvent[] {
 export function productQueryContract(
   engine: string,
   open: () => Promise<OpenedReadStore>,
-  { conversations = 60 }: ProductQueryOptions = {},
+  { conversations = 60, plans = 'exact' }: ProductQueryOptions = {},
 ): void {
   describe(`every query of the product, ${engine}`, () => {
     let opened: OpenedReadStore;
@@ -87,13 +89,14 @@ export function productQueryContract(
           ).toBeGreaterThan(0);
     });
 
+    if (plans === 'unchecked') return;
     it('walks an index, and looks at no more than twice what it gives', () => {
       for (const { name, walks } of asked)
         for (const { walk, plan } of walks) {
           const what = `${name}: ${JSON.stringify(walk)}`;
           expect(walk.equals.tenant, what).toBe(TENANT);
           expect(plan.usesIndex, what).toBe(true);
-          expect(plan.documentsExamined, what).toBeLessThanOrEqual(2 * plan.returned);
+          if (plans === 'exact') expect(plan.documentsExamined, what).toBeLessThanOrEqual(2 * plan.returned);
         }
     });
   });

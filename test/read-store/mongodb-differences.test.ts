@@ -146,7 +146,7 @@ const SCHEMA: ProjectionSchema = {
 describe.skipIf(!findMongoDb().found)('on a MongoDB, a document', () => {
   const at = (position: number) => ({ position, createdMs: position });
   const opened = async () => {
-    const url = await (await sharedMongoDb()).freshUrl();
+    const url = (await sharedMongoDb()).freshUrl();
     const store = await openMongoDbReadStore({ url, timeoutMs: 30_000 });
     onTestFinished(() => store.close());
     return { url, generation: await store.generation(SCHEMA, 1) };

@@ -87,7 +87,7 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
     ['a read whose connection breaks', ['find'], { closeConnection: true }],
     ['a primary that steps down while it is read', ['find'], { errorCode: 10_107 }],
   ])('is not even noticed by %s, once', async (_, failCommands, data) => {
-    const store = await open(await server.freshUrl(), PATIENT_MS);
+    const store = await open(server.freshUrl(), PATIENT_MS);
     const generation = await store.generation(SCHEMA, 1);
     await failing({ times: 1 }, { failCommands, ...data });
     await project(generation, 3, error => Promise.reject(error));
@@ -108,7 +108,7 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
     ['reads break off', { failCommands: ['find'], closeConnection: true }],
     ['the user is refused', { failCommands: ['find', 'update'], errorCode: 13 }],
   ])('says that it is unavailable while %s, and has everything once after', async (_, data) => {
-    const store = await open(await server.freshUrl(), PATIENT_MS);
+    const store = await open(server.freshUrl(), PATIENT_MS);
     const generation = await store.generation(SCHEMA, 1);
     await project(generation, 2, error => Promise.reject(error));
     await failing('alwaysOn', data);
@@ -125,7 +125,7 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
   });
 
   it('has a commit that it has not acknowledged once: it is neither lost nor done twice', async () => {
-    const store = await open(await server.freshUrl(), PATIENT_MS);
+    const store = await open(server.freshUrl(), PATIENT_MS);
     const generation = await store.generation(SCHEMA, 1);
     await failing('alwaysOn', {
       failCommands: ['commitTransaction'],
@@ -140,7 +140,7 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
   });
 
   it('hangs for as long as one operation may take and no longer, and goes on where it was', async () => {
-    const store = await open(await server.freshUrl(), HASTY_MS);
+    const store = await open(server.freshUrl(), HASTY_MS);
     const generation = await store.generation(SCHEMA, 1);
     await project(generation, 1, error => Promise.reject(error));
     server.hang();
@@ -169,7 +169,7 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
     'is killed again and again while it is written to, and has lost nothing and nothing twice',
     { timeout: 180_000 },
     async () => {
-      const url = await server.freshUrl();
+      const url = server.freshUrl();
       const store = await open(url, PATIENT_MS);
       const generation = await store.generation(SCHEMA, 1);
       const until = 120;
@@ -187,7 +187,7 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
   );
 
   it('is told of when it is away from the start, and used when it comes', { timeout: 60_000 }, async () => {
-    const url = await server.freshUrl();
+    const url = server.freshUrl();
     await server.kill9();
     const store = await open(url, HASTY_MS);
     const begunMs = performance.now();

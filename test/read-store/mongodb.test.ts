@@ -13,7 +13,7 @@ const TIMEOUT_MS = 30_000;
 function contract(naturalOrder: boolean): ReadStoreContract {
   return {
     make: async () => {
-      const url = await (await sharedMongoDb()).freshUrl();
+      const url = (await sharedMongoDb()).freshUrl();
       const another = async (): Promise<ReadStore> => {
         const store = await openMongoDbReadStore({ url, timeoutMs: TIMEOUT_MS, naturalOrder });
         onTestFinished(() => store.close());

@@ -22,8 +22,10 @@ const OUTPUT_CHARACTERS_MAX = 64_000;
 
 /** A server that answers. */
 export interface MongoDb {
-  /** Of a database that is new, and dropped when the test has finished. */
-  freshUrl(): Promise<string>;
+  /** A new one. */
+  database(): { readonly url: string; drop(): Promise<void> };
+  /** Of a new one, dropped when the test has finished. */
+  freshUrl(): string;
   /** Runs a command of the database `admin`, past the product. */
   admin(command: Document): Promise<Document>;
 }
@@ -127,14 +129,17 @@ function hasStopped(pid: number): boolean {
 }
 
 function databasesOf(url: string): MongoDb {
+  const database = (): ReturnType<MongoDb['database']> => {
+    const fresh = withDatabase(url, `verbatim_test_${randomUUID().slice(0, 13)}`);
+    return { url: fresh, drop: () => withClient(fresh, async client => void (await client.db().dropDatabase())) };
+  };
   return {
+    database,
     admin: asked => command(url, asked),
     freshUrl: () => {
-      const fresh = withDatabase(url, `verbatim_test_${randomUUID().slice(0, 13)}`);
-      onTestFinished(async () => {
-        await withClient(fresh, client => client.db().dropDatabase()).catch(() => undefined);
-      });
-      return Promise.resolve(fresh);
+      const { url: fresh, drop } = database();
+      onTestFinished(() => drop().catch(() => undefined));
+      return fresh;
     },
   };
 }
