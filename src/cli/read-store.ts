@@ -6,7 +6,7 @@ import type { ReadStore } from '../read-store/read-store.ts';
 import { refuseBadMongoDbUrl } from './mongodb-url.ts';
 
 /** Of DATA_DIR. Everything in it is folded from the log again where it is missing. */
-export const READ_MODELS_FOLDER = 'read-models';
+const READ_MODELS_FOLDER = 'read-models';
 
 /** The store may be away: then what is asked of it says so. @throws CliFailure for a bad MONGODB_URL */
 export async function openReadStore(config: Config): Promise<ReadStore> {

@@ -46,6 +46,10 @@ const SHELL: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     volume: /\+05:45","counters":\{"messages":1,"visitorMessages":0,"staffMessages":1,/,
     unchanged: /^304$/,
   },
+  'docs/operators/read-models.md': {
+    ready: /"status":"ready","projections":\[\{"name":"messages","state":"(live|catching-up)"/,
+    rebuild: /conversations is built anew: .*\nconversations equals the log: /,
+  },
   'docs/operators/metrics.md': { metrics: /^verbatim_sockets \d+$/m },
 };
 const PROGRAMS = [
