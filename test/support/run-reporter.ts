@@ -44,7 +44,7 @@ const PARTS: readonly Part[] = [
   },
   {
     name: 'read store, embedded',
-    files: /read-store\/embedded|projections\/|queries\/|cli\/|readme\.test/,
+    files: /read-store\/embedded|projections\/(?!.*mongodb)|queries\/|cli\/|readme\.test/,
     state: () => 'built in',
   },
   {
