@@ -1,6 +1,7 @@
-/** A TCP proxy between a client and a server that a test cuts, stalls or makes deaf in one direction. */
+/** A TCP proxy between a client and a server that a test cuts, stalls, slows down or makes deaf in one direction. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface TcpProxy {
   readonly port: number;
@@ -12,6 +13,8 @@ export interface TcpProxy {
   cut(): void;
   /** From now on what the server says is thrown away (`eat`), or passed on (`pass`). */
   answers(mode: 'eat' | 'pass'): void;
+  /** From now on what the server says is passed on so much later; 0: at once. */
+  slow(ms: number): void;
   /** Refuses new connections, or takes them again. */
   refuse(refused: boolean): void;
   close(): Promise<void>;
@@ -21,6 +24,7 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   let accepted = 0;
   let mode: 'eat' | 'pass' = 'pass';
   let refused = false;
+  let slowMs = 0;
   const pairs = new Set<readonly [Socket, Socket]>();
   const server = createServer(client => {
     accepted += 1;
@@ -38,8 +42,23 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
     };
     for (const socket of pair) socket.setNoDelay(true).on('error', end).on('close', end);
     client.pipe(upstream);
+    // What comes behind something that is late is no earlier.
+    let waiting = Promise.resolve();
+    let late = 0;
     upstream.on('data', bytes => {
-      if (mode === 'pass') client.write(bytes);
+      if (mode !== 'pass') return;
+      if (slowMs === 0 && late === 0) {
+        client.write(bytes);
+        return;
+      }
+      late += 1;
+      const due = delay(slowMs, undefined, { ref: false });
+      waiting = waiting
+        .then(() => due)
+        .then(() => {
+          late -= 1;
+          if (!client.destroyed) client.write(bytes);
+        });
     });
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -57,6 +76,9 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
     cut,
     answers: wanted => {
       mode = wanted;
+    },
+    slow: ms => {
+      slowMs = ms;
     },
     refuse: wanted => {
       refused = wanted;
