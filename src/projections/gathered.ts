@@ -1,6 +1,7 @@
 /**
  * Items of a feed, taken from it while those before them are being worked on: so the slower the work is, the more of the log
- * becomes one batch, in which each document is written once. Nothing is waited for: whoever is idle gets what there is.
+ * becomes one batch, in which each document is written once. Until the source has come to the end of the log for the first time a
+ * batch is waited for, since the log is there to be read; after that nothing is: whoever is idle gets what there is.
  */
 import type { FoldInput } from './fold-commit.ts';
 
@@ -50,6 +51,7 @@ class WaitingItems<Other extends OtherItem> {
   private readonly limits: BatchLimits;
   private readonly items: { readonly item: EventsItem | Other; readonly size: Size }[] = [];
   private isOver = false;
+  private hasCaughtUp = false;
   private isStopped = false;
   private failure: { readonly error: unknown } | undefined;
   private wake: () => void = () => undefined;
@@ -77,7 +79,7 @@ class WaitingItems<Other extends OtherItem> {
 
   /** Undefined: there are no more. @throws what the source threw */
   async next(): Promise<EventsItem | Other | undefined> {
-    while (this.items.length === 0 && !this.isOver) await new Promise<void>(resolve => (this.wake = resolve));
+    while (!this.isReady()) await new Promise<void>(resolve => (this.wake = resolve));
     const first = this.items.shift();
     this.wakeSource();
     if (first === undefined && this.failure !== undefined) throw this.failure.error;
@@ -87,6 +89,14 @@ class WaitingItems<Other extends OtherItem> {
   stop(): void {
     this.isStopped = true;
     this.wakeSource();
+  }
+
+  /** Whether the first of them is to be passed on: what can still grow is, once the log's end was seen. */
+  private isReady(): boolean {
+    const { items } = this;
+    if (this.isOver || this.isFull() || items.length > 1) return true;
+    const [first] = items;
+    return first !== undefined && (this.hasCaughtUp || !isEvents(first.item));
   }
 
   private isFull(): boolean {
@@ -100,6 +110,7 @@ class WaitingItems<Other extends OtherItem> {
   /** To the last one, where both are events and one batch may hold them. */
   private add(item: EventsItem | Other): void {
     const size = sizeOf(item);
+    if (item.kind === 'caught-up') this.hasCaughtUp = true;
     const last = this.items.at(-1);
     const { batchEventsMax, batchBytesMax } = this.limits;
     if (

@@ -86,12 +86,22 @@ export class ProjectionRun {
   async take(item: FeedItem): Promise<CommitResult> {
     switch (item.kind) {
       case 'events':
-        return this.fold(item.inputs.filter(({ event }) => !this.isBeyond(event.position)));
+        return this.fold(this.newOf(item.inputs));
       case 'erasure':
         return this.isBeyond(item.at.position) ? 'committed' : this.erase(item);
       case 'caught-up':
         return 'committed';
     }
+  }
+
+  /** A batch may be gathered from what a subscription gave twice. */
+  private newOf(inputs: readonly FoldInput[]): readonly FoldInput[] {
+    let last = this.reached?.position ?? -1;
+    return inputs.filter(({ event: { position } }) => {
+      if (position <= last) return false;
+      last = position;
+      return true;
+    });
   }
 
   private async fold(inputs: readonly FoldInput[]): Promise<CommitResult> {

@@ -44,9 +44,10 @@ function sourceOf(items: Item[]) {
 }
 
 describe('A feed that is gathered', () => {
-  it('gives at once what there is, and as one batch what came while that was worked on', async () => {
-    const source = sourceOf([]);
+  it('gives at once what there is, and as one batch what came while that was worked on, once it has caught up', async () => {
+    const source = sourceOf([{ kind: 'caught-up' }]);
     const feed = gathered(source.items, LIMITS, source.ended);
+    await feed.next();
     const first = feed.next();
     await settle();
     source.more(events(2));
@@ -56,6 +57,18 @@ describe('A feed that is gathered', () => {
     source.more(events(4));
     await settle();
     expect(shapeOf((await feed.next()).value as Item)).toBe(7);
+    await feed.return(undefined);
+  });
+
+  it('waits for a whole batch while there is more of the log to be read', async () => {
+    const source = sourceOf([events(3), events(3)]);
+    const feed = gathered(source.items, LIMITS, source.ended);
+    const first = feed.next();
+    await settle();
+    source.more(events(3), events(3), events(2), { kind: 'caught-up' });
+    expect(shapeOf((await first).value as Item)).toBe(9);
+    expect(shapeOf((await feed.next()).value as Item)).toBe(5);
+    expect(shapeOf((await feed.next()).value as Item)).toBe('caught-up');
     await feed.return(undefined);
   });
 
@@ -84,9 +97,9 @@ describe('A feed that is gathered', () => {
     for await (const item of feed) {
       shapes.push(shapeOf(item));
       await settle();
-      if (shapes.length === 6) break;
+      if (shapes.length === 5) break;
     }
-    expect(shapes).toEqual([1, 1, 'erasure', 3, 'caught-up', 1]);
+    expect(shapes).toEqual([2, 'erasure', 3, 'caught-up', 1]);
   });
 
   it('fails as its source does, once everything before was passed on', async () => {
@@ -108,15 +121,12 @@ describe('A feed that is gathered', () => {
         }
       })(),
     ).rejects.toThrow('It cannot be opened.');
-    expect(shapes).toEqual([1, 2]);
+    expect(shapes).toEqual([3]);
   });
 
   it('ends what its source waits for when it is left', async () => {
-    const source = sourceOf([events(1)]);
-    for await (const item of gathered(source.items, LIMITS, source.ended)) {
-      expect(shapeOf(item)).toBe(1);
-      break;
-    }
+    const source = sourceOf([{ kind: 'caught-up' }, events(1)]);
+    for await (const item of gathered(source.items, LIMITS, source.ended)) if (shapeOf(item) === 1) break;
     expect(source.ended.signal.aborted).toBe(true);
     expect(await source.items.next()).toEqual({ done: true, value: undefined });
   });
