@@ -166,9 +166,10 @@ function withDatabase(url: string, name: string): string {
   return `${head}/${name}?${options.toString()}`;
 }
 
-/** Also after a crash: the pipe closes with this process, and the shell's `read` ends; the server dies by its own watchdog first. */
+/** Also after a crash, of the whole group too: the pipe closes with this process, and the shell's `read` ends; the server dies by its own watchdog first. */
 function removeWithThisProcess(folder: string): void {
   const watchdog = spawn('/bin/sh', ['-c', 'read -r _; sleep 1; rm -rf "$1"', 'watchdog', folder], {
+    detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   watchdog.unref();
