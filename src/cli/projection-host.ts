@@ -2,7 +2,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/settings.ts';
 import { createSealedCodec } from '../keyring/codec.sealed.ts';
-import { KeyCache } from '../keyring/key-cache.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { createProjector } from '../projections/projector.ts';
 import type { CheckpointListener, ProjectionWork } from '../projections/projector.ts';
@@ -30,7 +29,8 @@ export interface ProjectionHostOptions {
 
 export async function openProjectionHost(options: ProjectionHostOptions): Promise<ProjectionHost> {
   const { config, log, store, logger, onCheckpoint } = options;
-  const keyring = new KeyCache(readingKeyring(options.keys), { keysMax: config.KEYS_CACHED_MAX });
+  // Not cached here: a key that was destroyed while another process projected would never be forgotten. Each batch asks once.
+  const keyring = readingKeyring(options.keys);
   const codec = createSealedCodec({ keyring });
   const conversations = createConversationSerializer({ codec });
   const tenants = createTenantSerializer({ codec });

@@ -9,6 +9,7 @@ import { carriedError, createCalls } from '../projections/thread/calls.ts';
 import type { Calls } from '../projections/thread/calls.ts';
 import { offerLog } from '../projections/thread/log-calls.ts';
 import type { ProjectedKeys, ProjectedLog } from '../projections/thread/log-calls.ts';
+import { PROJECTIONS } from '../projections/projections.ts';
 import type { ProjectionStatus, WorkOptions, WorkProgress } from '../projections/projector.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ProjectionHost } from './projection-host.ts';
@@ -36,11 +37,18 @@ export function startProjectionThread(options: ProjectionThreadOptions): Project
   return new ProjectionThread(options);
 }
 
+/** Until the thread has told. */
+function unknownYet(name: string): ProjectionStatus {
+  const counts = { eventsFolded: 0, batches: 0, retries: 0, staleCommits: 0, parkedDocuments: 0 };
+  const nothing = { generation: 0, checkpoint: undefined, lagEvents: 0, lagSeconds: 0, rebuilding: false };
+  return { name, state: 'catching-up', reason: 'The projector is starting.', ...nothing, ...counts };
+}
+
 class ProjectionThread implements ProjectionHost {
   private readonly options: ProjectionThreadOptions;
   private calls: Calls<ThreadMethods> | undefined;
   private worker: Worker | undefined;
-  private known: readonly ProjectionStatus[] = [];
+  private known: readonly ProjectionStatus[] = PROJECTIONS.map(({ schema: { name } }) => unknownYet(name));
   private readonly progress = new Map<number, (progress: WorkProgress) => void>();
   private lastWork = 0;
   private restartMs = RESTART_MS;
@@ -142,6 +150,7 @@ class ProjectionThread implements ProjectionHost {
     const abort = (): void => {
       void calls.call('abort', { work: id, why: 'The caller has left.' }).catch(() => undefined);
     };
+    signal?.throwIfAborted();
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return await begin(calls, id);

@@ -1,5 +1,6 @@
 /** The read side of a server: a projector in a thread of its own, and the read models that queries ask. */
 import type { Config } from '../config/settings.ts';
+import { lastEvent } from '../projections/lag.ts';
 import { PROJECTIONS } from '../projections/projections.ts';
 import type { ProjectionWork } from '../projections/projector.ts';
 import { createReadModels } from '../projections/read-models.ts';
@@ -30,8 +31,8 @@ export async function openReadSide(
 ): Promise<ReadSide> {
   const readStore = await openReadStore(config);
   const head = async (): Promise<number> => {
-    for await (const { position } of store.readAll({ direction: 'backwards', maxCount: 1 })) return Number(position);
-    return 0;
+    const last = await lastEvent(store);
+    return last?.position ?? 0;
   };
   const readModels = createReadModels({
     ...{ readStore, projections: PROJECTIONS, head, log, clock: systemClock },

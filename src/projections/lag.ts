@@ -12,6 +12,9 @@ export interface Lag {
   readonly seconds: number;
 }
 
+/** Until two events were seen nothing is known of distances: then at most so many are told. */
+const EVENTS_UNSEEN_MAX = 10_000;
+
 const NONE: Lag = { events: 0, seconds: 0 };
 
 export class LagMeter {
@@ -67,9 +70,10 @@ export class LagMeter {
     const position = checkpoint?.position ?? -1;
     if (end === undefined || Math.max(position, this.passed) >= end.position) return NONE;
     const mean = this.events === 0 ? 1 : this.distance / this.events;
+    const distance = Math.ceil((end.position - Math.max(0, position)) / mean);
     const oldest = inHand !== undefined && inHand.position > position ? inHand : (checkpoint ?? end);
     return {
-      events: Math.max(1, Math.ceil((end.position - Math.max(0, position)) / mean)),
+      events: Math.max(1, Math.min(this.events === 0 ? EVENTS_UNSEEN_MAX : Infinity, distance)),
       seconds: Math.max(0, (nowMs - oldest.createdMs) / 1_000),
     };
   }

@@ -78,6 +78,12 @@ export function createReadModels(options: ReadModelsOptions): ReadModels {
     await waits.until(projection, minPosition, look, signal);
     return resolver.live(projection);
   };
+  /** Nothing folded yet is no answer, unless there is nothing to fold. */
+  const shown = async <Result extends Shown>(result: Result): Promise<Result> => {
+    if (result.position === undefined && (await options.head()) > 0)
+      throw new UnavailableError('The read model is being built.');
+    return result;
+  };
   return {
     log: options.log,
     noteCheckpoint: (projection, position) => {
@@ -88,12 +94,12 @@ export function createReadModels(options: ReadModelsOptions): ReadModels {
       try {
         const known = await reach(projection, first, at);
         const result = await run(known.generation);
-        if (!(await resolver.mayBeGone(projection, known, result))) return result;
+        if (!(await resolver.mayBeGone(projection, known, result))) return await shown(result);
       } catch (error) {
         if (!(error instanceof UnavailableError) || !(await resolver.isReplaced(projection, first))) throw error;
       }
       const known = await reach(projection, await resolver.live(projection), at);
-      return run(known.generation);
+      return shown(await run(known.generation));
     },
   };
 }

@@ -26,6 +26,9 @@ const ROUNDS_MAX = 20;
 const FREE_ROUNDS = 2;
 const ROUND_PAUSE_MS = 50;
 const RETRY_AFTER_MS = 5_000;
+/** Between looks at whether it has caught up, and how long it may stand still meanwhile. */
+const CATCH_UP_LOOK_MS = 50;
+const STANDSTILL_MS_MAX = 30_000;
 
 type Difference = NonNullable<VerifyResult['difference']>;
 
@@ -47,7 +50,7 @@ export async function verifyProjection(
   if (standing !== 'ours') throw again(`${live.name} is of another version than this code.`);
   const schema = storedSchema(live.projection.schema);
   const generation = await parts.readStore.generation(schema, entry.live.generation);
-  const at = await generation.checkpoint();
+  const at = await caughtUpWith(parts, generation, signal);
   if (at === undefined) return { projection: live.name, position: -1, documents: 0, differences: 0 };
   const number = await live.catalog.claimScratch();
   try {
@@ -63,6 +66,29 @@ export async function verifyProjection(
     const released = await live.catalog.releaseScratch(number).catch(() => undefined);
     if (released !== undefined) parts.drops.see(live.catalog, released);
   }
+}
+
+/**
+ * The live checkpoint, once it has all that the log had when it was asked: of a read model that is still being built,
+ * or stands still, nothing is said by comparing what there is. Undefined where the log has nothing for it.
+ */
+async function caughtUpWith(
+  { source, delay }: ProjectorParts,
+  generation: Generation,
+  signal: AbortSignal,
+): Promise<Checkpoint | undefined> {
+  const end = await lastEvent(source.store);
+  if (end === undefined) return undefined;
+  let seen = -1;
+  for (let stoodStillMs = 0; stoodStillMs < STANDSTILL_MS_MAX; stoodStillMs += CATCH_UP_LOOK_MS) {
+    const at = await generation.checkpoint();
+    if (at !== undefined && at.position >= end.position) return at;
+    if ((at?.position ?? -1) > seen) stoodStillMs = 0;
+    seen = at?.position ?? -1;
+    await delay(CATCH_UP_LOOK_MS, signal);
+    signal.throwIfAborted();
+  }
+  throw again('It stands still before the end of the log: see its state.');
 }
 
 interface Sides {

@@ -106,6 +106,10 @@ describe('A log read from another thread', () => {
     expect(await all(log.readStream('conversation-acme.3'))).toHaveLength(2_500);
     const some = await all(log.readStream('conversation-acme.3', { from: 1_000n, maxCount: 1_100 }));
     expect(some.map(({ revision }) => revision)).toEqual(Array.from({ length: 1_100 }, (_, i) => BigInt(i + 1_000)));
+    const whole = (await all(store.readAll())).map(({ position }) => position);
+    expect((await all(log.readAll())).map(({ position }) => position)).toEqual(whole);
+    const backwards = await all(log.readAll({ direction: 'backwards', maxCount: 2_000 }));
+    expect(backwards.map(({ position }) => position)).toEqual(whole.toReversed().slice(0, 2_000));
     await expect(all(log.readStream('conversation-acme.none'))).rejects.toBeInstanceOf(StreamNotFoundError);
   });
 

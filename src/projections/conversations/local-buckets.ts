@@ -32,10 +32,15 @@ export function isTimeZone(name: string): boolean {
   return IANAZone.isValidZone(name);
 }
 
+/** By its one spelling, since Luxon keeps what it makes of each. */
+function zoneOf(timeZone: string): IANAZone {
+  return IANAZone.create(new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone);
+}
+
 /** The instant when the local date begins; both are quarter hours. `day`: `2026-03-01`. */
 export function startOfLocalDay(day: string, timeZone: string): number {
   const utc = Date.parse(`${day}T00:00:00.000Z`);
-  const zone = IANAZone.create(timeZone);
+  const zone = zoneOf(timeZone);
   // No zone is further from UTC than a day; the first quarter in which the local date is reached begins it.
   let [before, reached] = [utc - DAY_MS, utc + DAY_MS];
   while (reached - before > QUARTER_MS) {
@@ -51,7 +56,7 @@ export function startOfLocalDay(day: string, timeZone: string): number {
  * the first and the last may be parts of one.
  */
 export function localBuckets(fromMs: number, toMs: number, size: BucketSize, timeZone: string): LocalBucket[] {
-  const zone = IANAZone.create(timeZone);
+  const zone = zoneOf(timeZone);
   const buckets: LocalBucket[] = [];
   let last: number | undefined;
   for (const { beginMs, endMs, offset } of offsetsOf(zone, fromMs, toMs)) {

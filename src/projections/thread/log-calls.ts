@@ -135,8 +135,20 @@ async function* readStream(
   }
 }
 
-/** In pages too: a projector asks for the last event, or a few. */
-async function* readAll(calls: Calls<LogMethods>, options: ReadAllOptions = {}): AsyncGenerator<RecordedEvent> {
-  const { maxCount = READ_PAGE_EVENTS } = options;
-  yield* unpackEvents(await calls.call('readAll', { ...options, maxCount: Math.min(maxCount, READ_PAGE_EVENTS) }));
+async function* readAll(
+  calls: Calls<LogMethods>,
+  { maxCount = Infinity, ...options }: ReadAllOptions = {},
+): AsyncGenerator<RecordedEvent> {
+  let { from } = options;
+  for (let left = maxCount; left > 0;) {
+    const count = Math.min(left, READ_PAGE_EVENTS);
+    const asked = { ...options, ...(from === undefined ? {} : { from }), maxCount: count };
+    const events = unpackEvents(await calls.call('readAll', asked));
+    yield* events;
+    const end = events.at(-1);
+    if (end === undefined || events.length < count) return;
+    left -= events.length;
+    // Forwards inclusive, backwards exclusive.
+    from = options.direction === 'backwards' ? end.position : end.position + 1n;
+  }
 }
