@@ -54,93 +54,43 @@ export interface FoldStep {
   readonly parked: ParkedDocument[];
 }
 
-/** Asking for the next commit says that the last one is in the store. An event that is beyond all bounds goes alone. */
+/**
+ * Asking for the next commit says that the last one is in the store. Mostly all of a batch fits into one; what does not is
+ * halved until it does, and an event that is beyond all bounds goes alone.
+ */
 export function* commitsOf(steps: readonly FoldStep[], limits: CommitLimits): Generator<FoldCommit> {
-  let open = new OpenCommit(limits);
-  if (open.takesAll(steps)) {
-    yield* open.close();
+  const last = steps.at(-1)?.input;
+  if (last === undefined) return;
+  const changed = new Map<Held, Change>();
+  for (const { changes } of steps) for (const change of changes) changed.set(change.held, change);
+  const parked = steps.flatMap(step => step.parked);
+  if (steps.length > 1 && !fits(changed, parked.length, limits)) {
+    const half = Math.floor(steps.length / 2);
+    yield* commitsOf(steps.slice(0, half), limits);
+    yield* commitsOf(steps.slice(half), limits);
     return;
   }
-  for (const step of steps) {
-    if (open.takes(step)) continue;
-    yield* open.close();
-    open = new OpenCommit(limits);
-    open.takes(step);
-  }
-  yield* open.close();
+  const to = { position: last.event.position, createdMs: last.createdMs };
+  yield { to, events: steps.length, writes: writesOf(changed, parked), parked };
+  for (const { held, after } of changed.values()) held.stored = after;
 }
 
-/** Events that go into one transaction, as long as there is room. */
-class OpenCommit {
-  private readonly changed = new Map<Held, Change & { readonly rows: number }>();
-  private readonly parked: ParkedDocument[] = [];
-  private readonly limits: CommitLimits;
-  private last: FoldInput | undefined;
-  private events = 0;
-  private rows = 0;
-  private bytes = 0;
-
-  constructor(limits: CommitLimits) {
-    this.limits = limits;
+function fits(changed: ReadonlyMap<Held, Change>, parked: number, limits: CommitLimits): boolean {
+  let rows = parked;
+  let bytes = 0;
+  for (const [held, { after, bytes: own }] of changed) {
+    rows += rowsAtMost(held.collection, held.stored, after);
+    bytes += own;
   }
+  return changed.size + parked <= limits.documentsMax && rows <= limits.rowsMax && bytes <= limits.bytesMax;
+}
 
-  /** Of a commit that has nothing yet. Mostly all of a batch fits, and then each document is looked at once. */
-  takesAll(steps: readonly FoldStep[]): boolean {
-    const { limits } = this;
-    const latest = new Map<Held, Change>();
-    for (const { changes } of steps) for (const taken of changes) latest.set(taken.held, taken);
-    const parked = steps.flatMap(step => step.parked);
-    let rows = parked.length;
-    let bytes = 0;
-    for (const [held, { after, bytes: own }] of latest) {
-      rows += rowsAtMost(held.collection, held.stored, after);
-      bytes += own;
-    }
-    if (latest.size + parked.length > limits.documentsMax || rows > limits.rowsMax || bytes > limits.bytesMax)
-      return false;
-    for (const [held, taken] of latest) this.changed.set(held, { ...taken, rows: 0 });
-    this.parked.push(...parked);
-    this.last = steps.at(-1)?.input;
-    this.events = steps.length;
-    return true;
-  }
-
-  /** False where it does not fit beside what is there already; then nothing was taken. */
-  takes(step: FoldStep): boolean {
-    const { limits } = this;
-    const latest = new Map(step.changes.map(taken => [taken.held, taken]));
-    let documents = this.changed.size + this.parked.length + step.parked.length;
-    let rows = this.rows + step.parked.length;
-    let bytes = this.bytes;
-    const taken = Array.from(latest.values(), latestChange => {
-      const { held, after } = latestChange;
-      const before = this.changed.get(held);
-      // Looked at once a commit: what may change more of its rows later on is at most an element of a list.
-      const costed = { ...latestChange, rows: before?.rows ?? rowsAtMost(held.collection, held.stored, after) };
-      documents += before === undefined ? 1 : 0;
-      rows += costed.rows - (before?.rows ?? 0);
-      bytes += costed.bytes - (before?.bytes ?? 0);
-      return costed;
-    });
-    const fits = documents <= limits.documentsMax && rows <= limits.rowsMax && bytes <= limits.bytesMax;
-    if (!fits && this.events > 0) return false;
-    for (const costed of taken) this.changed.set(costed.held, costed);
-    this.parked.push(...step.parked);
-    [this.last, this.rows, this.bytes] = [step.input, rows, bytes];
-    this.events += 1;
-    return true;
-  }
-
-  *close(): Generator<FoldCommit> {
-    if (this.last === undefined) return;
-    const writes: DocumentWrite[] = [];
-    for (const { held, after } of this.changed.values())
-      if (after !== held.stored)
-        writes.push({ collection: held.collection.name, id: held.id, before: held.stored, after });
-    for (const document of this.parked)
-      writes.push({ collection: PARKED.name, id: document._id, before: undefined, after: document });
-    const to = { position: this.last.event.position, createdMs: this.last.createdMs };
-    yield { to, events: this.events, writes, parked: this.parked };
-    for (const { held, after } of this.changed.values()) held.stored = after;
-  }
+function writesOf(changed: ReadonlyMap<Held, Change>, parked: readonly ParkedDocument[]): DocumentWrite[] {
+  const writes: DocumentWrite[] = [];
+  for (const { held, after } of changed.values())
+    if (after !== held.stored)
+      writes.push({ collection: held.collection.name, id: held.id, before: held.stored, after });
+  for (const document of parked)
+    writes.push({ collection: PARKED.name, id: document._id, before: undefined, after: document });
+  return writes;
 }
