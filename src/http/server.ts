@@ -25,6 +25,7 @@ import { addConversationRoutes } from './conversation-routes.ts';
 import type { ConversationRouteOptions } from './conversation-routes.ts';
 import { addErasureRoutes } from './erasure-routes.ts';
 import { addExportRoute } from './exports.ts';
+import { FailureLog } from './failure-log.ts';
 import { addHealthRoutes } from './health.ts';
 import { addLogRoutes } from './log-routes.ts';
 import type { LogRouteOptions } from './log-routes.ts';
@@ -107,11 +108,11 @@ const COMPILERS = {
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { logger, limits } = options;
   const closing = new AbortController();
+  const failures = new FailureLog(logger, options.clock);
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const told = problemOf(error);
-    // What is not available is the state of a disk or of the server, and no fault of this program.
-    if (told.status >= 500)
-      logger[told.status === 503 ? 'warn' : 'error']('a request failed', { ...describe(request), error });
+    if (told.status === 503) failures.unavailable(told.detail, { ...describe(request), error });
+    else if (told.status >= 500) failures.failed({ ...describe(request), error });
     return sendProblem(reply, told);
   };
   const app = fastify({

@@ -18,8 +18,9 @@ import { PROJECTION_NAMES, readLines, UNLIMITED, untilCaughtUp } from './read-si
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 import { runVerbatim } from './verbatim-command.ts';
 
-const KILLS = scaled(50, 10);
-const LINES = scaled(60_000, 5_000);
+const KILLS = Math.max(10, Math.round(50 * SCALE ** 1.2));
+/** So that a small part of it fits into a minute. */
+const LINES = Math.max(4_000, Math.round(60_000 * SCALE ** 1.7));
 /** The rest comes in chunks, while the server is killed. */
 const FIRST_PART = 0.6;
 const ERASED_WORD = 'unforgettable';

