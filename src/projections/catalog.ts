@@ -112,9 +112,8 @@ export class ProjectionCatalog {
   ): Promise<CatalogEntry | undefined> {
     const { version, clock } = this.options;
     const entry = await this.change(before => {
-      // What was given up is to be dropped at once, and its number may still stand there when it is gone.
-      const isScratch = before.dropping.some(item => item.generation === generation && item.afterMs > clock.now());
-      const isClaimed = before.building?.generation === generation || isScratch;
+      const isClaimed =
+        before.building?.generation === generation || before.dropping.some(item => item.generation === generation);
       if (before.live.generation === generation || !isClaimed) return before;
       const { building, ...rest } = before;
       const old = { generation: before.live.generation, afterMs: clock.now() + graceMs };
