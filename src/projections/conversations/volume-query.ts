@@ -59,25 +59,26 @@ export function sumVolume(
   { fromMs, toMs, by, timeZone }: Pick<VolumeRequest, 'fromMs' | 'toMs' | 'by' | 'timeZone'>,
 ): Pick<Volume, 'buckets' | 'totals'> {
   const buckets = localBuckets(fromMs, toMs, by, timeZone).map(bucket => ({ ...bucket, counters: { ...COUNTERS } }));
-  const totals = { ...COUNTERS };
   let open = 0;
   for (const { day, quarters } of documents) {
     const dayMs = Date.parse(day);
-    // Keys that are whole numbers come in ascending order.
-    for (const [quarter, counters] of Object.entries(quarters)) {
+    // Keys that are whole numbers come in ascending order. A year has tens of thousands: no list of them is made.
+    for (const quarter in quarters) {
       const atMs = dayMs + Number(quarter) * QUARTER_MS;
       if (atMs < fromMs || atMs >= toMs) continue;
       while ((buckets[open]?.toMs ?? Infinity) <= atMs) open += 1;
       const bucket = buckets[open];
-      if (bucket !== undefined) add(bucket.counters, counters);
-      add(totals, counters);
+      const counters = quarters[quarter];
+      if (bucket !== undefined && counters !== undefined) add(bucket.counters, counters);
     }
   }
+  const totals = { ...COUNTERS };
+  for (const { counters } of buckets) add(totals, counters);
   return { buckets, totals };
 }
 
 function add(sums: Record<VolumeCounter, number>, counters: VolumeCounters): void {
-  for (const name of Object.keys(counters) as VolumeCounter[]) sums[name] += counters[name] ?? 0;
+  for (const name in counters) sums[name as VolumeCounter] += counters[name as VolumeCounter] ?? 0;
 }
 
 function dayOf(atMs: number): string {
