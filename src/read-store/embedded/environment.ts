@@ -22,6 +22,11 @@ import { UnavailableError } from '../../errors.ts';
 const ENCODED = { keyEncoding: 'binary' } as const;
 const DATABASES_MAX = 64;
 
+/** Of one transaction of a copy: lmdb's free list makes small commits crawl after larger ones. */
+const COPY_ROWS_MAX = 256;
+const COPY_BYTES_MAX = 8_388_608;
+const AFTER = Buffer.of(0);
+
 /** A row to be put, or without a value removed. */
 export interface RowWrite {
   readonly database: Database<unknown, Buffer>;
@@ -36,11 +41,19 @@ export interface Guard {
   readonly version: number | undefined;
 }
 
+interface CopiedRow {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly version: number | undefined;
+}
+
 export class Environment {
   private readonly root: RootDatabase<unknown, Buffer>;
   /** For messages: `the read model messages.3`. */
   private readonly name: string;
   private readonly onTrouble: (trouble: string | undefined) => void;
+  /** By name, whether its rows have versions. */
+  private readonly databases = new Map<string, boolean>();
   private closed = false;
 
   /** @throws UnavailableError where the folder cannot be opened, or holds a file that is cut off */
@@ -51,11 +64,8 @@ export class Environment {
     // An empty one was about to be made by another thread, or by a process that was killed: lmdb begins it.
     if (existsSync(file) && statSync(file).size > 0 && !lmdbFileIsWhole(file))
       throw this.unavailable('is damaged: while the server is stopped, delete its folder, and it is built again');
-    // The map begins small and grows with the file. Batching by turn keeps a promise of its own, whose rejection on a
-    // full disk nobody could handle.
-    const settings = { noSubdir: false, maxDbs: DATABASES_MAX, eventTurnBatching: false } as const;
     try {
-      this.root = open<unknown, Buffer>({ path: directory, encoding: 'json', ...settings, ...ENCODED });
+      this.root = openRoot(directory);
     } catch (error) {
       throw this.unavailable('cannot be opened', error);
     }
@@ -80,6 +90,7 @@ export class Environment {
     readonly encoding: 'json' | 'string';
     readonly useVersions?: boolean;
   }): Database<Value, Buffer> {
+    this.databases.set(options.name, options.useVersions ?? false);
     try {
       return this.root.openDB<Value, Buffer>({ ...options, ...ENCODED });
     } catch (error) {
@@ -132,14 +143,52 @@ export class Environment {
     }
   }
 
-  /** Only what can be read, into an empty folder. @throws UnavailableError */
+  /**
+   * Only what can be read of the databases that were opened, into an empty folder; whoever asks keeps everybody from writing
+   * meanwhile. Row by row: lmdb's own compacting copy has the age of its original and an empty free list, and aborts the
+   * process in one of its next commits (kriszyp/lmdb-js#317).
+   *
+   * @throws UnavailableError
+   */
   async copyCompacted(directory: string): Promise<void> {
     if (this.closed) throw this.unavailable('is closed');
     try {
-      await this.root.backup(directory, true);
+      const copy = openRoot(directory);
+      try {
+        for (const [name, useVersions] of this.databases) {
+          const settings = { name, encoding: 'binary', useVersions, ...ENCODED } as const;
+          const [from, to] = [this.root.openDB<Buffer, Buffer>(settings), copy.openDB<Buffer, Buffer>(settings)];
+          for (let rows = this.rowsBehind(from, undefined); rows.length > 0;) {
+            await copy.transaction(() => {
+              for (const { key, value, version } of rows)
+                if (version === undefined) void to.put(key, value);
+                else void to.put(key, value, version);
+            });
+            rows = this.rowsBehind(from, rows.at(-1)?.key);
+          }
+        }
+        await copy.flushed;
+      } finally {
+        await copy.close();
+      }
     } catch (error) {
       throw this.unavailable('cannot be copied', error);
     }
+  }
+
+  /** As many as one transaction takes. */
+  private rowsBehind(database: Database<Buffer, Buffer>, key: Buffer | undefined): CopiedRow[] {
+    return this.read(() => {
+      const rows: CopiedRow[] = [];
+      let bytes = 0;
+      const start = key === undefined ? {} : { start: Buffer.concat([key, AFTER]) };
+      for (const { key, value, version } of database.getRange({ ...start, limit: COPY_ROWS_MAX, versions: true })) {
+        rows.push({ key: Buffer.from(key), value: Buffer.from(value), version });
+        bytes += value.length;
+        if (bytes > COPY_BYTES_MAX) break;
+      }
+      return rows;
+    });
   }
 
   async close(): Promise<void> {
@@ -153,6 +202,15 @@ export class Environment {
     if (cause !== undefined) this.onTrouble(message);
     return new UnavailableError(message, { cause });
   }
+}
+
+/**
+ * The map begins small and grows with the file. Batching by turn keeps a promise of its own, whose rejection on a full
+ * disk nobody could handle.
+ */
+function openRoot(directory: string): RootDatabase<unknown, Buffer> {
+  const settings = { noSubdir: false, maxDbs: DATABASES_MAX, eventTurnBatching: false } as const;
+  return open<unknown, Buffer>({ path: directory, encoding: 'json', ...settings, ...ENCODED });
 }
 
 /** They carry lmdb's number, or that of the operating system. */
