@@ -142,6 +142,12 @@ async function drive(engine: Engine, readSide: ReadSide | undefined, seconds: nu
   };
 }
 
+/** Its thread says nothing before it has begun. */
+function isLive({ projections }: ReadSide): boolean {
+  const status = projections.status();
+  return status.length > 0 && status.every(({ state }) => state === 'live');
+}
+
 async function run(projecting: boolean): Promise<Figures> {
   const folder = mkdtempSync(join(process.cwd(), '.bench-'));
   try {
@@ -155,7 +161,7 @@ async function run(projecting: boolean): Promise<Figures> {
       : undefined;
     try {
       await startRooms(engine);
-      while (readSide?.projections.status().some(({ state }) => state !== 'live') ?? false) await delay(POLL_MS);
+      while (readSide && !isLive(readSide)) await delay(POLL_MS);
       await drive(engine, readSide, WARM_UP_SECONDS);
       return await drive(engine, readSide, SECONDS);
     } finally {

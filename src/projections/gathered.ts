@@ -1,7 +1,7 @@
 /**
  * Items of a feed, taken from it while those before them are being worked on: so the slower the work is, the more of the log
- * becomes one batch, in which each document is written once. Until the source has come to the end of the log for the first time a
- * batch is waited for, since the log is there to be read; after that nothing is: whoever is idle gets what there is.
+ * becomes one batch, in which each document is written once. Until the source has come close to the end of the log for the first
+ * time a batch is waited for, since the log is there to be read; after that nothing is: whoever is idle gets what there is.
  */
 import type { FoldInput } from './fold-commit.ts';
 
@@ -24,6 +24,12 @@ interface Size {
   events: number;
   bytes: number;
 }
+
+/**
+ * An item of less than so much of a batch is what was appended meanwhile: while people write, the very end may never be seen,
+ * and a batch would be waited for as long as they take to write it.
+ */
+const SHARE_AT_END = 1 / 64;
 
 /** Ends as the source does, and fails as it does, after everything before was passed on. `ended` ends whatever the source waits for. */
 export async function* gathered<Other extends OtherItem>(
@@ -51,7 +57,7 @@ class WaitingItems<Other extends OtherItem> {
   private readonly limits: BatchLimits;
   private readonly items: { readonly item: EventsItem | Other; readonly size: Size }[] = [];
   private isOver = false;
-  private hasCaughtUp = false;
+  private wasAtEnd = false;
   private isStopped = false;
   private failure: { readonly error: unknown } | undefined;
   private wake: () => void = () => undefined;
@@ -96,7 +102,7 @@ class WaitingItems<Other extends OtherItem> {
     const { items } = this;
     if (this.isOver || this.isFull() || items.length > 1) return true;
     const [first] = items;
-    return first !== undefined && (this.hasCaughtUp || !isEvents(first.item));
+    return first !== undefined && (this.wasAtEnd || !isEvents(first.item));
   }
 
   private isFull(): boolean {
@@ -110,9 +116,10 @@ class WaitingItems<Other extends OtherItem> {
   /** To the last one, where both are events and one batch may hold them. */
   private add(item: EventsItem | Other): void {
     const size = sizeOf(item);
-    if (item.kind === 'caught-up') this.hasCaughtUp = true;
     const last = this.items.at(-1);
     const { batchEventsMax, batchBytesMax } = this.limits;
+    if (item.kind === 'caught-up' || (isEvents(item) && size.events < batchEventsMax * SHARE_AT_END))
+      this.wasAtEnd = true;
     if (
       last === undefined ||
       !isEvents(item) ||

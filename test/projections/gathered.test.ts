@@ -72,6 +72,18 @@ describe('A feed that is gathered', () => {
     await feed.return(undefined);
   });
 
+  it('waits for none once so few events come at a time that they are what is written meanwhile', async () => {
+    const source = sourceOf([events(100), events(100)]);
+    const feed = gathered(source.items, { batchEventsMax: 1_000, batchBytesMax: 10_000 }, source.ended);
+    const first = feed.next();
+    await settle();
+    source.more(events(10));
+    expect(shapeOf((await first).value as Item)).toBe(210);
+    source.more(events(100));
+    expect(shapeOf((await feed.next()).value as Item)).toBe(100);
+    await feed.return(undefined);
+  });
+
   it('takes no more than a batch and an item ahead, by events or by bytes', async () => {
     const cases: readonly (readonly [Item, number])[] = [
       [events(4), 8],
