@@ -35,7 +35,8 @@ const TIMEOUT_MS = 4_000;
 const SLOW_MS = 9_000;
 /** On a machine with other work to do. */
 const ACK_P95_MS_MAX = 1_000;
-const ANSWER_MS_MAX = TIMEOUT_MS + 4_000;
+/** What answers is looked for once more where a query fails. */
+const ANSWER_MS_MAX = 2 * TIMEOUT_MS + 4_000;
 /** Of an incident, both projections together: that it began, that it ended, and a few words more. */
 const INCIDENT_LINES_MAX = 8;
 const SECRETS = { JWT_SECRET: 'the-secret-of-two-nodes-0123456789abcdef', ROOT_SECRET: 'ab'.repeat(32) };
@@ -59,7 +60,7 @@ async function behindProxy(mongo: MongoDbProcess): Promise<{ readonly url: strin
   return { url: `mongodb://127.0.0.1:${proxy.port}${fresh.pathname}?directConnection=true`, proxy };
 }
 
-describe.skipIf(process.env.READ_SIDE_KILLS !== '1')('read models on a MongoDB', () => {
+describe('read models on a MongoDB', () => {
   it.skipIf(!mongoDb.found)(
     `${KILLS} kill -9 of MongoDB and the server, then a MongoDB that is dead, hangs and is slow: chat goes on, nothing is lost`,
     async () => {
