@@ -14,7 +14,7 @@ import type { ServerProcess } from '../support/server-process.ts';
 import { ConversationTraffic } from './conversation-traffic.ts';
 import { damage, damageOf } from './damaged-documents.ts';
 import { Deck, expectRightAnswers, expectVerified, importUntilThere, lagOf } from './read-side-process.ts';
-import { PROJECTION_NAMES, readLines, UNLIMITED, untilCaughtUp } from './read-side-process.ts';
+import { PROJECTION_NAMES, readLines, UNLIMITED, untilCaughtUp, verify } from './read-side-process.ts';
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 import { runVerbatim } from './verbatim-command.ts';
 
@@ -241,12 +241,14 @@ async function expectDamageFound(at: ServerProcess): Promise<void> {
   }
   await at.start();
   for (const name of PROJECTION_NAMES) {
-    const url = ['--url', at.httpUrl];
-    expect(await runVerbatim(at.environment, 'verify', name, ...url)).toMatchObject({ status: 1 });
-    const rebuilt = await runVerbatim(at.environment, 'rebuild', name, ...url);
+    const found = await verify(at, name);
+    expect(found, found.stderr).toMatchObject({ status: 1 });
+    expect(found.stdout).toContain('does not equal the log');
+    const rebuilt = await runVerbatim(at.environment, 'rebuild', name, '--url', at.httpUrl);
     expect(rebuilt, rebuilt.stderr).toMatchObject({ status: 0 });
     console.log(`  ${rebuilt.stdout.trim()}`);
-    expect(await runVerbatim(at.environment, 'verify', name, ...url)).toMatchObject({ status: 0 });
+    const mended = await verify(at, name);
+    expect(mended, mended.stderr).toMatchObject({ status: 0 });
   }
 }
 

@@ -14,9 +14,9 @@ import { QueryWatch } from './query-watch.ts';
 import type { Sample, Way } from './query-watch.ts';
 import { checkReadModels } from './read-model-checker.ts';
 import { readAnswers, readHistories, readList } from './read-model-reader.ts';
+import { expectVerified, UNLIMITED } from './read-side-process.ts';
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 import { SteadyPoster } from './steady-posters.ts';
-import { runVerbatim } from './verbatim-command.ts';
 
 /** A small machine that runs a small part of this has other work to do as well. */
 const PER_SECOND = SCALE >= 0.5 ? 500 : 250;
@@ -40,12 +40,7 @@ describe('rebuild under load', () => {
     console.log(`SEED=${SEED} SCALE=${SCALE}`);
     server = await startServer({
       environment: {
-        ...{
-          LOG_LEVEL: 'warn',
-          HTTP_REQUESTS_PER_SECOND_MAX: '1000000',
-          HTTP_TENANT_REQUESTS_PER_SECOND_MAX: '1000000',
-        },
-        ...{ SENDS_PER_SECOND_MAX: '100000', COMMANDS_PER_SOCKET_MAX: '10000', PROJECTION_DROP_GRACE_MS: '2000' },
+        ...{ ...UNLIMITED, LOG_LEVEL: 'warn', PROJECTION_DROP_GRACE_MS: '2000' },
         // On a machine that cannot keep up with all of this at once, what waits is late, and does not fail.
         QUERY_WAIT_MS_MAX: '60000',
       },
@@ -146,11 +141,7 @@ function report(rounds: readonly Round[]): Record<Way, number> {
 }
 
 async function expectWhole(at: ServerProcess, conversations: readonly string[], position: string): Promise<void> {
-  for (const { schema } of PROJECTIONS) {
-    const verified = await runVerbatim(at.environment, 'verify', schema.name, '--url', at.httpUrl);
-    expect(verified, verified.stderr).toMatchObject({ status: 0 });
-    console.log(`  ${verified.stdout.trim()}`);
-  }
+  await expectVerified(at);
   const reader = { httpUrl: at.httpUrl, token: at.token('auditor', 'judge') };
   const histories = await readHistories(reader, conversations);
   const violations = checkReadModels(histories, await readAnswers(reader, histories, position));
