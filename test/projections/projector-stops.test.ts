@@ -59,7 +59,20 @@ describe('what stops a projection', () => {
     await expect(fixture.projector.rebuild('tiny')).rejects.toThrow(TooManyParkedError);
     expect(await fixture.readStore.catalog('tiny')).toMatchObject({ live: { generation: 1 } });
     expect((await fixture.readStore.catalog('tiny'))?.building).toBeUndefined();
-    await expect(fixture.projector.verify('tiny')).resolves.toMatchObject({ documents: 0 });
+  });
+
+  it('is not verified as equal while it stands still before the end of the log: that is said instead', async () => {
+    const events = new ProjectedLog();
+    await events.append('a', started);
+    // Not started, so that nothing is folded.
+    const fixture = makeProjector(events);
+    let answer: unknown;
+    void fixture.projector.verify('tiny').then(
+      result => (answer = result),
+      (error: unknown) => (answer = error),
+    );
+    await timeUntil(fixture.time, () => answer !== undefined, 'the answer');
+    expect(answer).toMatchObject({ code: 'unavailable', message: expect.stringContaining('stands still') as string });
   });
 });
 
