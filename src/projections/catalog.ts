@@ -112,8 +112,9 @@ export class ProjectionCatalog {
   ): Promise<CatalogEntry | undefined> {
     const { version, clock } = this.options;
     const entry = await this.change(before => {
-      const isClaimed =
-        before.building?.generation === generation || before.dropping.some(item => item.generation === generation);
+      // What was given up is to be dropped at once, and its number may still stand there when it is gone.
+      const isScratch = before.dropping.some(item => item.generation === generation && item.afterMs > clock.now());
+      const isClaimed = before.building?.generation === generation || isScratch;
       if (before.live.generation === generation || !isClaimed) return before;
       const { building, ...rest } = before;
       const old = { generation: before.live.generation, afterMs: clock.now() + graceMs };

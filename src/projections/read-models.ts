@@ -13,7 +13,7 @@ import { PositionWaits } from './position-waits.ts';
 import type { PositionWaitLimits } from './position-waits.ts';
 
 export interface ReadModelsOptions {
-  readonly readStore: Pick<ReadStore, 'catalog' | 'generation'>;
+  readonly readStore: Pick<ReadStore, 'catalog' | 'generation' | 'release'>;
   readonly projections: readonly { readonly schema: ProjectionSchema }[];
   /** The position of the log's last event; -1 where there is none. */
   readonly head: () => Promise<number>;
@@ -112,6 +112,8 @@ async function reachedBy(generation: Generation): Promise<number> {
 class Resolver {
   private readonly options: ReadModelsOptions;
   private readonly known = new Map<string, Known>();
+  /** Numbers of generations that were opened here, by projection. */
+  private readonly opened = new Map<string, Set<number>>();
 
   constructor(options: ReadModelsOptions) {
     this.options = options;
@@ -154,7 +156,24 @@ class Resolver {
     const generation = await readStore.generation(storedSchema(schema), entry.live.generation);
     const looked = { entry, generation, lookedAtMs };
     this.known.set(projection, looked);
+    await this.letGo(projection, looked);
     return looked;
+  }
+
+  /** What is not kept any more is not held open here: an engine's files take their room until everybody has let go. */
+  private async letGo(projection: string, { entry, generation }: Known): Promise<void> {
+    const { readStore, clock } = this.options;
+    const { live, building, dropping } = entry;
+    const now = clock.now();
+    const kept = [live, ...(building ? [building] : []), ...dropping.filter(({ afterMs }) => afterMs > now)];
+    const numbers = new Set(kept.map(({ generation: number }) => number));
+    const opened = this.opened.get(projection) ?? new Set();
+    this.opened.set(projection, opened.add(generation.number));
+    for (const number of opened) {
+      if (numbers.has(number)) continue;
+      opened.delete(number);
+      await readStore.release(projection, number);
+    }
   }
 
   /** A clock that was set back makes everything old. */

@@ -104,6 +104,26 @@ describe('the generation that answers', () => {
     expect(await fixture.ask(5)).toBe('newest');
   });
 
+  it('lets go of one that was replaced, once its grace is over and not before', async () => {
+    const fixture = new Fixture();
+    const released: number[] = [];
+    fixture.readStore.release = (_, number) => Promise.resolve(void released.push(number));
+    await fixture.live(1);
+    await fixture.commit(1, 5, 'old');
+    await fixture.commit(2, 5, 'new');
+    expect(await fixture.ask()).toBe('old');
+    await fixture.live(2, { dropping: [{ generation: 1, afterMs: fixture.time.now() + 3_000 }] });
+    await fixture.time.advance(1_001);
+    expect(await fixture.ask()).toBe('new');
+    expect(released).toEqual([]);
+    await fixture.time.advance(2_000);
+    expect(await fixture.ask()).toBe('new');
+    expect(released).toEqual([1]);
+    await fixture.time.advance(2_000);
+    expect(await fixture.ask()).toBe('new');
+    expect(released).toEqual([1]);
+  });
+
   it('a dropped one that reads as empty is not believed', async () => {
     const fixture = new Fixture();
     await fixture.live(1);
