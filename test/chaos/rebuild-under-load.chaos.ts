@@ -21,7 +21,7 @@ import { SteadyPoster } from './steady-posters.ts';
 /** A small machine that runs a small part of this has other work to do as well. */
 const PER_SECOND = SCALE >= 0.5 ? 500 : 250;
 const LOUD_MS = scaled(60_000, 12_000);
-const ROUNDS = scaled(8, 3);
+const ROUNDS = scaled(4, 3);
 /** Of a round: the rest of it is the rebuilds'. */
 const QUIET_PART = 0.6;
 /** There before, so that a rebuild has something to do. */
@@ -65,7 +65,7 @@ describe('rebuild under load', () => {
     await poster.end();
 
     const rebuilds = rounds.reduce((sum, round) => sum + round.rebuilds, 0);
-    const ratio = report(rounds);
+    const { plain } = report(rounds);
     const acks = [...poster.ackMs].sort((a, b) => a - b);
     console.log(
       `  ${rebuilds} rebuilds, ${poster.posts} posts (acks p95 ${percentile(acks, 0.95).toFixed(1)} ms), ` +
@@ -75,7 +75,7 @@ describe('rebuild under load', () => {
     expect(poster.refusals).toEqual([]);
     expect(rebuilds).toBeGreaterThanOrEqual(ROUNDS * PROJECTIONS.length);
     // Of the others it says how far behind the projector was, which is the machine's to say.
-    expect(ratio.plain).toBeLessThan(RATIO_MAX);
+    if (plain.ms > FAST_MS) expect(plain.ratio).toBeLessThan(RATIO_MAX);
     await expectWhole(server, [...seeded, ...poster.rooms.map(({ conversation }) => conversation)], poster.position);
   });
 });
@@ -114,18 +114,23 @@ async function rebuild(at: ServerProcess, name: string): Promise<void> {
   expect(last).toContain('"result"');
 }
 
-/** Prints p95s, and gives for each way of asking the median of the rounds' own ratios. */
-function report(rounds: readonly Round[]): Record<Way, number> {
+interface Cost {
+  /** Median of the rounds' own. */
+  readonly ratio: number;
+  /** p95 while rebuilding. */
+  readonly ms: number;
+}
+
+/** Prints p95s with their ratios, of each way of asking. */
+function report(rounds: readonly Round[]): Record<Way, Cost> {
   const p95 = (samples: readonly Sample[]): number =>
     percentile(
       samples.map(({ ms }) => ms).sort((a, b) => a - b),
       0.95,
     );
-  const ratioOf = (way: Way): number => {
+  const costOf = (way: Way): Cost => {
     const of = (samples: readonly Sample[]): readonly Sample[] => samples.filter(sample => sample.way === way);
-    const ratio = median(
-      rounds.map(({ quiet, loud }) => Math.max(p95(of(loud)), FAST_MS / RATIO_MAX) / Math.max(1, p95(of(quiet)))),
-    );
+    const ratio = median(rounds.map(({ quiet, loud }) => p95(of(loud)) / p95(of(quiet))));
     const [quiet, loud] = [rounds.flatMap(round => of(round.quiet)), rounds.flatMap(round => of(round.loud))];
     console.log(
       `  ${way === 'plain' ? 'without a position' : 'with minPosition of an ack'}: p95 ${p95(quiet).toFixed(1)} ms quiet, ` +
@@ -135,9 +140,9 @@ function report(rounds: readonly Round[]): Record<Way, number> {
       const ofKind = (samples: readonly Sample[]): readonly Sample[] => samples.filter(sample => sample.kind === kind);
       console.log(`    ${kind}: ${p95(ofKind(quiet)).toFixed(1)} / ${p95(ofKind(loud)).toFixed(1)} ms`);
     }
-    return ratio;
+    return { ratio, ms: p95(loud) };
   };
-  return { plain: ratioOf('plain'), own: ratioOf('own') };
+  return { plain: costOf('plain'), own: costOf('own') };
 }
 
 async function expectWhole(at: ServerProcess, conversations: readonly string[], position: string): Promise<void> {
