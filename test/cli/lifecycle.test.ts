@@ -272,6 +272,7 @@ async function urlOf(lock: string): Promise<string> {
 }
 
 function refused(error: unknown): undefined {
-  // A connection that was taken and then cut is what must not be.
-  if (!String(error).includes('ECONNREFUSED')) throw error;
+  // A connection that was taken and then cut is what must not be. One that waits to be taken while the gateway goes from its
+  // first listener, which has the port to itself, to those that share it, is reset before it is one.
+  if (!/connect ECONN(REFUSED|RESET)/.test(String(error))) throw error;
 }
