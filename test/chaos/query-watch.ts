@@ -131,7 +131,9 @@ export class QueryWatch {
         fault: ({ messages = [] }) => {
           const first = messages[0]?.seq ?? 0;
           if (messages.some(({ seq }, i) => seq !== first + i)) return 'has a gap';
-          if (way === 'own' && (messages.at(-1)?.rev ?? -1) < lastRev) return `ends before revision ${lastRev}`;
+          // Where nothing was posted yet its last revision is the start, which is no message.
+          if (way === 'own' && posts > 0 && (messages.at(-1)?.rev ?? -1) < lastRev)
+            return `ends before revision ${lastRev}`;
           if (messages.length < Math.min(PAGE, leastMessages)) return 'is too short';
           return messagesGrow((messages.at(-1)?.seq ?? -1) + 1);
         },

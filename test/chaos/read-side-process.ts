@@ -21,6 +21,8 @@ export const PROJECTION_NAMES = PROJECTIONS.map(({ schema }) => schema.name);
 export const UNLIMITED = {
   ...{ HTTP_REQUESTS_PER_SECOND_MAX: '1000000', HTTP_TENANT_REQUESTS_PER_SECOND_MAX: '1000000' },
   ...{ SENDS_PER_SECOND_MAX: '100000', COMMANDS_PER_SOCKET_MAX: '10000' },
+  // Longer than any query waits here: a connection on which nothing moves meanwhile is not to be cut.
+  HTTP_IDLE_TIMEOUT_MS: '300000',
 } as const;
 
 /** Messages of real conversations where they are on this machine, else copies of those that ship. */
