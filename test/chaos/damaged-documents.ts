@@ -50,12 +50,12 @@ export async function damage(
 
 /** One field of it, as wrong as could be overlooked. */
 function wrong(document: StoredDocument): object {
-  const { messages, quarters } = document as {
+  const { messages, counters } = document as {
     readonly messages?: readonly { readonly text: string }[];
-    readonly quarters?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+    readonly counters?: Readonly<Record<string, readonly number[]>>;
   };
   if (messages?.[0] !== undefined)
     return { messages: messages.with(0, { ...messages[0], text: `${messages[0].text} ` }) };
-  const [quarter, counters] = Object.entries(quarters ?? {})[0] ?? ['0', {}];
-  return { quarters: { ...quarters, [quarter]: { ...counters, messages: (counters.messages ?? 0) + 1 } } };
+  const [name, column = []] = Object.entries(counters ?? {})[0] ?? ['messages'];
+  return { counters: { ...counters, [name]: column.with(-1, (column.at(-1) ?? 0) + 1) } };
 }

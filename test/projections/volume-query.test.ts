@@ -5,6 +5,7 @@ import { isTimeZone, localBuckets, startOfLocalDay } from '../../src/projections
 import type { BucketSize } from '../../src/projections/conversations/local-buckets.ts';
 import { sumVolume } from '../../src/projections/conversations/volume-query.ts';
 import type { VolumeCounter } from '../../src/projections/conversations/volume-facts.ts';
+import { columnsOf } from '../support/volume-columns.ts';
 
 const QUARTER_MS = 900_000;
 const HOUR_MS = 3_600_000;
@@ -34,7 +35,7 @@ function documentsOf(counted: readonly Counted[]) {
     quarters.set(quarter, { ...counters, [counter]: (counters[counter] ?? 0) + by });
   }
   const sorted = [...days].sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.map(([day, quarters]) => ({ day, quarters: Object.fromEntries(quarters) }));
+  return sorted.map(([day, quarters]) => ({ day, ...columnsOf(Object.fromEntries(quarters)) }));
 }
 
 /** What Luxon makes of the beginning of a quarter hour: its hour (of two that look alike, which), day or week. */

@@ -6,6 +6,7 @@ import type { VolumeDimension } from '../../src/projections/conversations/volume
 import { by, happened } from '../support/projected-events.ts';
 import type { Happened } from '../support/projected-events.ts';
 import { createProjectionSpecification } from '../support/projection-specification.ts';
+import { columnsOf, quartersOf } from '../support/volume-columns.ts';
 
 const { given } = createProjectionSpecification<VolumeDocument>(conversationsProjection, 'volume');
 const idOf = (dimension: VolumeDimension, value = '', day = '2026-03-01') => volumeId('acme', dimension, value, day);
@@ -28,20 +29,20 @@ describe('A message', () => {
     );
     then(idOf('all'), {
       ...{ tenant: 'acme', dimension: 'all', value: '', day: '2026-03-01' },
-      quarters: {
+      ...columnsOf({
         40: { started: 1, messages: 1, visitorMessages: 1 },
         41: { messages: 2, visitorMessages: 2 },
         95: { messages: 1, visitorMessages: 1 },
-      },
+      }),
     });
-    then(idOf('all', '', '2026-03-02'), { quarters: { 0: { messages: 1, visitorMessages: 1 } } });
+    then(idOf('all', '', '2026-03-02'), columnsOf({ 0: { messages: 1, visitorMessages: 1 } }));
   });
 
   it('is counted once for all, and once for who wrote it', () => {
     const { document } = given().when(
       ...[started, post(0), post(1, bob), post(2, by('supervisor')), post(3, by('bot')), post(4, by('service'))],
     );
-    expect(document(idOf('all')).quarters).toEqual({
+    expect(quartersOf(document(idOf('all')))).toEqual({
       40: { started: 1, messages: 5, visitorMessages: 1, staffMessages: 2, botMessages: 1, serviceMessages: 1 },
     });
   });
@@ -49,16 +50,16 @@ describe('A message', () => {
   it('is counted under the channel', () => {
     given(started)
       .when(post(0))
-      .then(idOf('channel', 'web'), { quarters: { 40: { messages: 1, started: 1 } } });
+      .then(idOf('channel', 'web'), columnsOf({ 40: { messages: 1, started: 1 } }));
   });
 
   it('is counted under each tag that its conversation had when it was posted, and under no later one', () => {
     const { then, document } = given(started, tag('late'), tag('vip')).when(
       ...[post(0), happened('TagRemoved', { tag: 'vip' }), post(1), tag('odd')],
     );
-    then(idOf('tag', 'late'), { quarters: { 40: { messages: 2 } } });
+    then(idOf('tag', 'late'), columnsOf({ 40: { messages: 2 } }));
     then(idOf('tag', 'odd'), undefined);
-    expect(document(idOf('tag', 'vip')).quarters).toEqual({ 40: { messages: 1, visitorMessages: 1 } });
+    expect(quartersOf(document(idOf('tag', 'vip')))).toEqual({ 40: { messages: 1, visitorMessages: 1 } });
   });
 
   it('is counted under the queue that its conversation waits in, or waited in last', () => {
@@ -68,15 +69,15 @@ describe('A message', () => {
     const { then, ids } = given(started, post(0), queued('sales'), post(1), assigned).when(
       ...[post(2), queued('billing'), post(3)],
     );
-    then(idOf('queue', 'sales'), { quarters: { 40: { messages: 2 } } });
-    then(idOf('queue', 'billing'), { quarters: { 40: { messages: 1 } } });
+    then(idOf('queue', 'sales'), columnsOf({ 40: { messages: 2 } }));
+    then(idOf('queue', 'billing'), columnsOf({ 40: { messages: 1 } }));
     expect(ids()).not.toContain(idOf('queue'));
   });
 
   it('of staff is counted under its author; of nobody else', () => {
     const { ids, then } = given(started).when(post(0), post(1, bob), post(2, by('bot')));
     expect(ids().filter(id => id.startsWith('acme/agent/'))).toEqual([idOf('agent', 'bob')]);
-    then(idOf('agent', 'bob'), { quarters: { 40: { messages: 1, staffMessages: 1 } } });
+    then(idOf('agent', 'bob'), columnsOf({ 40: { messages: 1, staffMessages: 1 } }));
   });
 
   it('edited or redacted is no other message', () => {
@@ -96,10 +97,10 @@ describe('A conversation', () => {
       happened('ConversationClosed', { from: 'resolved', ...from }),
     );
     const ended = { resolved: 2, reopened: 1, closed: 1 };
-    expect(document(idOf('all')).quarters).toEqual({ 40: { started: 1, ...ended } });
-    expect(document(idOf('channel', 'web')).quarters).toEqual({ 40: { started: 1, ...ended } });
-    expect(document(idOf('tag', 'vip')).quarters).toEqual({ 40: ended });
-    expect(document(idOf('queue', 'sales')).quarters).toEqual({ 40: ended });
+    expect(quartersOf(document(idOf('all')))).toEqual({ 40: { started: 1, ...ended } });
+    expect(quartersOf(document(idOf('channel', 'web')))).toEqual({ 40: { started: 1, ...ended } });
+    expect(quartersOf(document(idOf('tag', 'vip')))).toEqual({ 40: ended });
+    expect(quartersOf(document(idOf('queue', 'sales')))).toEqual({ 40: ended });
   });
 
   it('is counted under no agent, whoever resolves it', () => {
@@ -118,7 +119,7 @@ describe('Days', () => {
     const start = happened('ConversationStarted', { channel: 'web' }, ann, at);
     given()
       .when(start)
-      .then(idOf('all', '', '1969-12-31'), { quarters: { 95: { started: 1 } } });
+      .then(idOf('all', '', '1969-12-31'), columnsOf({ 95: { started: 1 } }));
   });
 
   it('of values that hold a slash, or anything else, have ids of their own', () => {

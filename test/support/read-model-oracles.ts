@@ -5,6 +5,7 @@
 import type { ConversationEvent, ConversationEventType } from '../../src/domain/conversation/events.ts';
 import type { Role } from '../../src/domain/decider.ts';
 import type { ProjectedEvent } from '../../src/projections/projection.ts';
+import { columnsOf } from './volume-columns.ts';
 
 type Documents = Map<string, object>;
 type Of<Type extends ConversationEventType> = ProjectedEvent & {
@@ -301,5 +302,5 @@ export function volume(log: readonly ProjectedEvent[]): Documents {
       }
     });
   }
-  return documents;
+  return new Map([...documents].map(([id, { quarters, ...day }]) => [id, { ...day, ...columnsOf(quarters) }]));
 }

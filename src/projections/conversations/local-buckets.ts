@@ -27,6 +27,9 @@ export const DAY_MS = 86_400_000;
 const MONDAY_DAYS = 3;
 /** No zone has ever changed twice within so long. */
 const OFFSET_STEP_MS = 6 * HOUR_MS;
+/** What is remembered of a zone at once, and how much of all zones: a hundred bytes each. */
+const SPAN_MS = 64 * DAY_MS;
+const KNOWN_SPANS_MAX = 5_000;
 
 export function isTimeZone(name: string): boolean {
   return IANAZone.isValidZone(name);
@@ -81,14 +84,43 @@ export function localBuckets(fromMs: number, toMs: number, size: BucketSize, tim
 
 interface OffsetStretch {
   readonly beginMs: number;
-  endMs: number;
+  readonly endMs: number;
   readonly offset: number;
 }
 
 /** In which the zone's offset stays what it is, as quarter hours see it. */
 function offsetsOf(zone: IANAZone, fromMs: number, toMs: number): OffsetStretch[] {
   const stretches: OffsetStretch[] = [];
-  let open: OffsetStretch = { beginMs: fromMs, endMs: fromMs, offset: offsetMs(zone, fromMs) };
+  for (let span = Math.floor(fromMs / SPAN_MS); span * SPAN_MS < toMs; span++)
+    for (const { beginMs, endMs, offset } of offsetsInSpan(zone, span)) {
+      const stretch = { beginMs: Math.max(beginMs, fromMs), endMs: Math.min(endMs, toMs), offset };
+      if (stretch.beginMs >= stretch.endMs) continue;
+      const open = stretches.at(-1);
+      if (open?.offset === offset) stretches[stretches.length - 1] = { ...open, endMs: stretch.endMs };
+      else stretches.push(stretch);
+    }
+  return stretches;
+}
+
+/** Asking for offsets is most of what the buckets of a year take, and they stay what they are while the process runs. */
+const knownSpans = new Map<string, readonly OffsetStretch[]>();
+
+function offsetsInSpan(zone: IANAZone, span: number): readonly OffsetStretch[] {
+  const name = `${zone.name} ${span}`;
+  const known = knownSpans.get(name);
+  if (known !== undefined) return known;
+  const found = findOffsets(zone, span * SPAN_MS, (span + 1) * SPAN_MS);
+  for (const oldest of knownSpans.keys()) {
+    if (knownSpans.size < KNOWN_SPANS_MAX) break;
+    knownSpans.delete(oldest);
+  }
+  knownSpans.set(name, found);
+  return found;
+}
+
+function findOffsets(zone: IANAZone, fromMs: number, toMs: number): readonly OffsetStretch[] {
+  const stretches: OffsetStretch[] = [];
+  let open = { beginMs: fromMs, endMs: fromMs, offset: offsetMs(zone, fromMs) };
   stretches.push(open);
   for (let atMs = fromMs; atMs < toMs; atMs = open.endMs) {
     const nextMs = Math.min(toMs, atMs + OFFSET_STEP_MS);

@@ -5,7 +5,7 @@ import { VOLUME, volume } from './volume.ts';
 
 /** Which conversations there are, who takes part in them, and how much happens: inboxes, lists, analytics. */
 export const conversationsProjection: Projection = {
-  schema: { name: 'conversations', version: 1, collections: [CONVERSATIONS, PARTICIPANTS, VOLUME] },
+  schema: { name: 'conversations', version: 2, collections: [CONVERSATIONS, PARTICIPANTS, VOLUME] },
   documents: [conversations, participants],
   facts: [volume],
   // The volume is of nobody: it counts, and stays as it is.

@@ -5,7 +5,7 @@ import { DAY_MS, localBuckets, QUARTER_MS } from './local-buckets.ts';
 import type { BucketSize, LocalBucket } from './local-buckets.ts';
 import { VOLUME } from './volume.ts';
 import type { VolumeDocument } from './volume.ts';
-import type { VolumeCounter, VolumeCounters, VolumeDimension } from './volume-facts.ts';
+import type { VolumeCounter, VolumeDimension } from './volume-facts.ts';
 
 /** A year, and a bit to compare it with. */
 export const VOLUME_DAYS_MAX = 400;
@@ -55,30 +55,42 @@ export async function volumeOf(generation: Pick<Generation, 'walk'>, request: Vo
 
 /** Documents in the order of their days. */
 export function sumVolume(
-  documents: readonly Pick<VolumeDocument, 'day' | 'quarters'>[],
+  documents: readonly Pick<VolumeDocument, 'day' | 'quarters' | 'counters'>[],
   { fromMs, toMs, by, timeZone }: Pick<VolumeRequest, 'fromMs' | 'toMs' | 'by' | 'timeZone'>,
 ): Pick<Volume, 'buckets' | 'totals'> {
   const buckets = localBuckets(fromMs, toMs, by, timeZone).map(bucket => ({ ...bucket, counters: { ...COUNTERS } }));
+  const totals = { ...COUNTERS };
   let open = 0;
-  for (const { day, quarters } of documents) {
+  for (const { day, quarters, counters } of documents) {
     const dayMs = Date.parse(day);
-    // Keys that are whole numbers come in ascending order. A year has tens of thousands: no list of them is made.
-    for (const quarter in quarters) {
-      const atMs = dayMs + Number(quarter) * QUARTER_MS;
-      if (atMs < fromMs || atMs >= toMs) continue;
-      while ((buckets[open]?.toMs ?? Infinity) <= atMs) open += 1;
+    // A year has tens of thousands of quarter hours: what a day has of one bucket is added at once.
+    for (let at = placeOf(quarters, (fromMs - dayMs) / QUARTER_MS); at < quarters.length;) {
+      while ((buckets[open]?.toMs ?? Infinity) <= dayMs + (quarters[at] ?? 0) * QUARTER_MS) open += 1;
       const bucket = buckets[open];
-      const counters = quarters[quarter];
-      if (bucket !== undefined && counters !== undefined) add(bucket.counters, counters);
+      if (bucket === undefined) break;
+      const end = placeOf(quarters, (bucket.toMs - dayMs) / QUARTER_MS, at);
+      for (const name in counters) {
+        const sum = sumOf(counters[name as VolumeCounter] ?? [], at, end);
+        bucket.counters[name as VolumeCounter] += sum;
+        totals[name as VolumeCounter] += sum;
+      }
+      at = end;
     }
   }
-  const totals = { ...COUNTERS };
-  for (const { counters } of buckets) add(totals, counters);
   return { buckets, totals };
 }
 
-function add(sums: Record<VolumeCounter, number>, counters: VolumeCounters): void {
-  for (const name in counters) sums[name as VolumeCounter] += counters[name as VolumeCounter] ?? 0;
+/** From `at` on the first that is not before the quarter hour. */
+function placeOf(quarters: readonly number[], quarter: number, at = 0): number {
+  let place = at;
+  while (place < quarters.length && (quarters[place] ?? 0) < quarter) place += 1;
+  return place;
+}
+
+function sumOf(column: readonly number[], from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at++) sum += column[at] ?? 0;
+  return sum;
 }
 
 function dayOf(atMs: number): string {
