@@ -10,13 +10,14 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { linesOf, readNdjson, renamed, SAMPLE, toNdjson } from '../support/sample.ts';
 import { startServer } from '../support/server-process.ts';
 import type { ServerProcess } from '../support/server-process.ts';
+import { untilCaughtUp } from './read-side-process.ts';
 import { randomOf, SCALE, scaled, SEED } from './scale.ts';
 
 const KILLS = scaled(50, 5);
 const COPIES = scaled(40, 8);
 /** The index is gone before every so many starts, so that there is something to recover. */
 const INDEX_GONE_EVERY = 3;
-/** The lock's owner is noted once a start; the lmdb files of the index and the keyring grow by pages. */
+/** The lock's owner is noted once a start; the lmdb files of index, keyring and read models grow by pages. */
 const OTHER_BYTES_MAX = 1_048_576;
 
 let server: ServerProcess | undefined;
@@ -32,6 +33,8 @@ describe('crash loop', () => {
     await server.kill9();
     const folder = server.dataFolder;
     const startMs = await server.start();
+    // What is not projected yet would be what grows.
+    await untilCaughtUp(server);
     await server.kill9();
     const [segments, others] = [bytesOf(join(folder, 'log', 'segments')), sizeOf(folder)];
     let early = 0;
@@ -48,6 +51,7 @@ describe('crash loop', () => {
       await isReady;
     }
     await server.start();
+    await untilCaughtUp(server);
     expect(await exportOf(server)).toBe(before);
     await server.kill9();
     expect(bytesOf(join(folder, 'log', 'segments'))).toEqual(segments);
