@@ -109,7 +109,7 @@ export function addVolumeRoute(app: FastifyInstance, options: QueryRouteOptions)
 }
 
 /** @throws RequestError `bad-request` */
-function requestOf({ from, to, by, timeZone, dimension, value }: Query, tenant: string): VolumeRequest {
+function requestOf({ from, to, by, timeZone, dimension, value, minPosition }: Query, tenant: string): VolumeRequest {
   if (dimension === 'all' && value !== undefined) throw bad('value', 'there is none of dimension all');
   if (dimension !== 'all' && value === undefined) throw bad('value', `is needed: which ${dimension}`);
   const fromMs = instantOf('from', from, timeZone);
@@ -118,7 +118,8 @@ function requestOf({ from, to, by, timeZone, dimension, value }: Query, tenant: 
   // A day on which the clock is set back is longer than others.
   if (toMs - fromMs > (VOLUME_DAYS_MAX + 1) * DAY_MS)
     throw bad('to', `must be at most ${VOLUME_DAYS_MAX} days after from`);
-  return { tenant, dimension, value: value ?? '', fromMs, toMs, by, timeZone };
+  const mayLag = minPosition === undefined;
+  return { tenant, dimension, value: value ?? '', fromMs, toMs, by, timeZone, mayLag };
 }
 
 /** @throws RequestError `bad-request` */

@@ -4,4 +4,6 @@ export const MONGODB_LIMITS = {
   timeoutMs: 5_000,
   /** Connections to each server that one process holds. */
   poolMax: 32,
+  /** How old what a secondary shows may be, in seconds: the driver's least. */
+  lagSecondsMax: 90,
 } as const;

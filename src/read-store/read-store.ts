@@ -72,6 +72,8 @@ export interface IndexWalk {
   readonly where?: Readonly<Record<string, unknown>>;
   /** At least 1. */
   readonly limit: number;
+  /** An engine may answer from a copy that lags: `position` says how far. For what holds nothing personal, since it may show what was erased. */
+  readonly mayLag?: boolean;
 }
 
 export interface Found<Document extends StoredDocument> {

@@ -21,6 +21,8 @@ export interface VolumeRequest {
   readonly by: BucketSize;
   /** IANA's name of it. */
   readonly timeZone: string;
+  /** It may be counted by a copy that lags. */
+  readonly mayLag: boolean;
 }
 
 export interface VolumeBucket extends LocalBucket {
@@ -41,13 +43,14 @@ const COUNTERS: Readonly<Record<VolumeCounter, number>> = {
 };
 
 export async function volumeOf(generation: Pick<Generation, 'walk'>, request: VolumeRequest): Promise<Volume> {
-  const { tenant, dimension, value, fromMs, toMs } = request;
+  const { tenant, dimension, value, fromMs, toMs, mayLag } = request;
   const { documents, position } = await generation.walk<VolumeDocument>({
     ...{ collection: VOLUME.name, index: 'by_day', direction: 'forwards' },
     equals: { tenant, dimension, value },
     range: { field: 'day', gte: dayOf(fromMs), lte: dayOf(toMs - 1) },
     // The days of a time zone touch one day of UTC more, at each end.
     limit: VOLUME_DAYS_MAX + 2,
+    mayLag,
   });
   const stale = documents.some(({ parked }) => parked === true);
   return { position, stale, ...sumVolume(documents, request) };

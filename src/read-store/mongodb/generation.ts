@@ -3,9 +3,11 @@
  * the generation is. Whoever commits changes that row in the same transaction, always, so that of two who commit at once one
  * meets a conflict, tries again and finds another checkpoint than it came from.
  */
-import type { ClientSession, Collection } from 'mongodb';
+import { ReadPreference } from 'mongodb';
+import type { ClientSession, Collection, FindOptions } from 'mongodb';
 import { UnavailableError } from '../../errors.ts';
 import { collectionOf, resolveWalk } from '../index-walk.ts';
+import { MONGODB_LIMITS } from '../mongodb-limits.ts';
 import type {
   Checkpoint,
   CommitResult,
@@ -37,6 +39,10 @@ export interface CheckpointRow {
 
 /** Tries of one commit that met others or was told to try again; each is a round trip or two. */
 const COMMIT_TRIES_MAX = 5;
+
+const LAGGING = new ReadPreference(ReadPreference.SECONDARY_PREFERRED, undefined, {
+  maxStalenessSeconds: MONGODB_LIMITS.lagSecondsMax,
+});
 
 export interface GenerationOptions {
   readonly link: MongoDbLink;
@@ -146,17 +152,34 @@ class MongoDbGeneration implements Generation {
     });
   }
 
-  walk<Document extends StoredDocument>(walk: IndexWalk): Promise<Found<Document>> {
+  async walk<Document extends StoredDocument>(walk: IndexWalk): Promise<Found<Document>> {
+    if (walk.mayLag === true) {
+      const found = await this.walked<Document>(walk, LAGGING);
+      // A secondary may not have heard of the generation yet.
+      if (found?.position !== undefined) return found;
+    }
+    const found = await this.walked<Document>(walk, ReadPreference.primary);
+    if (found === undefined) throw dropped();
+    return found;
+  }
+
+  /** Undefined: where it was looked for there is no such generation. */
+  private walked<Document extends StoredDocument>(
+    walk: IndexWalk,
+    readPreference: ReadPreference,
+  ): Promise<Found<Document> | undefined> {
     return this.scan(walk, async (scans, session) => {
-      const checkpoint = await this.readCheckpoint(session);
+      const reading = { ...this.reading, readPreference, session };
+      const checkpoint = await checkpointsOf(this.link).findOne({ _id: this.name }, reading);
+      if (checkpoint === null) return undefined;
       const documents: Document[] = [];
       for (const scan of scans) {
         const limit = walk.limit - documents.length;
         if (limit === 0) break;
-        const found = await this.find(walk, scan, limit, session).toArray();
+        const found = await this.find(walk, scan, { ...reading, limit }).toArray();
         for (const row of found) documents.push(documentOf(row) as Document);
       }
-      return { documents, position: checkpoint?.position };
+      return { documents, position: checkpoint.position ?? undefined };
     });
   }
 
@@ -166,7 +189,8 @@ class MongoDbGeneration implements Generation {
       for (const scan of scans) {
         const limit = walk.limit - sum.returned;
         if (limit === 0) break;
-        const plan = planOf(await this.find(walk, scan, limit, session).explain('executionStats'));
+        const find = this.find(walk, scan, { ...this.reading, session, limit });
+        const plan = planOf(await find.explain('executionStats'));
         sum.usesIndex &&= plan.usesIndex;
         sum.documentsExamined += plan.documentsExamined;
         // Engines differ in whether that is counted before the limit.
@@ -259,20 +283,17 @@ class MongoDbGeneration implements Generation {
     });
   }
 
-  private find(walk: IndexWalk, { filter, sort, hint }: Scan, limit: number, session: ClientSession) {
+  private find(walk: IndexWalk, { filter, sort, hint }: Scan, options: FindOptions) {
     return this.rows(walk.collection).find(filter, {
-      ...{ ...this.reading, session, limit, hint: this.naturalOrder ? { $natural: 1 } : hint },
+      ...{ ...options, hint: this.naturalOrder ? { $natural: 1 } : hint },
       ...(sort === undefined ? {} : { sort }),
     });
   }
 
   /** @throws UnavailableError where the generation was dropped */
-  private async readCheckpoint(session?: ClientSession): Promise<Checkpoint | undefined> {
-    const row = await checkpointsOf(this.link).findOne(
-      { _id: this.name },
-      session === undefined ? this.reading : { ...this.reading, session },
-    );
-    if (row === null) throw new UnavailableError('This generation was dropped.');
+  private async readCheckpoint(): Promise<Checkpoint | undefined> {
+    const row = await checkpointsOf(this.link).findOne({ _id: this.name }, this.reading);
+    if (row === null) throw dropped();
     return row.position === null || row.createdMs === null
       ? undefined
       : { position: row.position, createdMs: row.createdMs };
@@ -287,6 +308,10 @@ class MongoDbGeneration implements Generation {
   private get reading(): { readonly maxTimeMS: number } {
     return { maxTimeMS: this.link.timeoutMs };
   }
+}
+
+function dropped(): UnavailableError {
+  return new UnavailableError('This generation was dropped.');
 }
 
 /** What stands in its way is told by the error that led here. */

@@ -2,8 +2,9 @@
  * A MongoDB as an adapter uses it: bounds on everything, the driver's errors translated, and what is known of why it is
  * away.
  *
- * All reads are of the primary and of what a majority has, all writes wait for a majority and its journals: whatever is
- * answered or acknowledged outlives the loss of any minority of the set. Options of the URL do not change that.
+ * All reads are of what a majority has, and of the primary unless a walk says that it may lag; all writes wait for a
+ * majority and its journals: whatever is answered or acknowledged outlives the loss of any minority of the set. Options of
+ * the URL do not change that.
  */
 import { MongoClient, ReadConcern, WriteConcern } from 'mongodb';
 import type { Db, TopologyDescriptionChangedEvent } from 'mongodb';
