@@ -37,10 +37,37 @@ export interface Volume extends Shown {
   readonly stale: boolean;
 }
 
-const COUNTERS: Readonly<Record<VolumeCounter, number>> = {
-  ...{ messages: 0, visitorMessages: 0, staffMessages: 0, botMessages: 0, serviceMessages: 0 },
-  ...{ started: 0, reopened: 0, resolved: 0, closed: 0 },
-};
+/** By counter a number for each bucket. */
+type Sums = Record<VolumeCounter, number[]>;
+
+function noSums(buckets: number): Sums {
+  const none = (): number[] => new Array<number>(buckets).fill(0);
+  return {
+    ...{
+      messages: none(),
+      visitorMessages: none(),
+      staffMessages: none(),
+      botMessages: none(),
+      serviceMessages: none(),
+    },
+    ...{ started: none(), reopened: none(), resolved: none(), closed: none() },
+  };
+}
+
+/** One literal: a year has thousands of hours, and names looked up would be most of what they take. */
+function countersAt(sums: Sums, bucket: number): Record<VolumeCounter, number> {
+  return {
+    messages: sums.messages[bucket] ?? 0,
+    visitorMessages: sums.visitorMessages[bucket] ?? 0,
+    staffMessages: sums.staffMessages[bucket] ?? 0,
+    botMessages: sums.botMessages[bucket] ?? 0,
+    serviceMessages: sums.serviceMessages[bucket] ?? 0,
+    started: sums.started[bucket] ?? 0,
+    reopened: sums.reopened[bucket] ?? 0,
+    resolved: sums.resolved[bucket] ?? 0,
+    closed: sums.closed[bucket] ?? 0,
+  };
+}
 
 export async function volumeOf(generation: Pick<Generation, 'walk'>, request: VolumeRequest): Promise<Volume> {
   const { tenant, dimension, value, fromMs, toMs, mayLag } = request;
@@ -61,26 +88,64 @@ export function sumVolume(
   documents: readonly Pick<VolumeDocument, 'day' | 'quarters' | 'counters'>[],
   { fromMs, toMs, by, timeZone }: Pick<VolumeRequest, 'fromMs' | 'toMs' | 'by' | 'timeZone'>,
 ): Pick<Volume, 'buckets' | 'totals'> {
-  const buckets = localBuckets(fromMs, toMs, by, timeZone).map(bucket => ({ ...bucket, counters: { ...COUNTERS } }));
-  const totals = { ...COUNTERS };
+  const buckets = localBuckets(fromMs, toMs, by, timeZone);
+  const sums = noSums(buckets.length);
+  const totals = noSums(1);
   let open = 0;
   for (const { day, quarters, counters } of documents) {
-    const dayMs = Date.parse(day);
-    // A year has tens of thousands of quarter hours: what a day has of one bucket is added at once.
-    for (let at = placeOf(quarters, (fromMs - dayMs) / QUARTER_MS); at < quarters.length;) {
-      while ((buckets[open]?.toMs ?? Infinity) <= dayMs + (quarters[at] ?? 0) * QUARTER_MS) open += 1;
-      const bucket = buckets[open];
-      if (bucket === undefined) break;
-      const end = placeOf(quarters, (bucket.toMs - dayMs) / QUARTER_MS, at);
-      for (const name in counters) {
-        const sum = sumOf(counters[name as VolumeCounter] ?? [], at, end);
-        bucket.counters[name as VolumeCounter] += sum;
-        totals[name as VolumeCounter] += sum;
+    const stretches = stretchesOf(quarters, Date.parse(day), buckets, fromMs, open);
+    open = stretches.at(-1)?.bucket ?? open;
+    for (const name in counters) {
+      const [column = [], own, total] = [
+        counters[name as VolumeCounter],
+        sums[name as VolumeCounter],
+        totals[name as VolumeCounter],
+      ];
+      for (const { bucket, at, end } of stretches) {
+        const sum = sumOf(column, at, end);
+        own[bucket] = (own[bucket] ?? 0) + sum;
+        total[0] = (total[0] ?? 0) + sum;
       }
-      at = end;
     }
   }
-  return { buckets, totals };
+  return {
+    buckets: buckets.map(({ fromMs, toMs, offsetMinutes, endOffsetMinutes }, i) => ({
+      fromMs,
+      toMs,
+      offsetMinutes,
+      endOffsetMinutes,
+      counters: countersAt(sums, i),
+    })),
+    totals: countersAt(totals, 0),
+  };
+}
+
+/** The places of a day's quarter hours, from `at` to before `end`, that are in one bucket. */
+interface Stretch {
+  readonly bucket: number;
+  readonly at: number;
+  readonly end: number;
+}
+
+/** `first`: no quarter hour is in a bucket before it. */
+function stretchesOf(
+  quarters: readonly number[],
+  dayMs: number,
+  buckets: readonly LocalBucket[],
+  fromMs: number,
+  first: number,
+): Stretch[] {
+  const stretches: Stretch[] = [];
+  let bucket = first;
+  for (let at = placeOf(quarters, (fromMs - dayMs) / QUARTER_MS); at < quarters.length;) {
+    while ((buckets[bucket]?.toMs ?? Infinity) <= dayMs + (quarters[at] ?? 0) * QUARTER_MS) bucket += 1;
+    const endMs = buckets[bucket]?.toMs;
+    if (endMs === undefined) break;
+    const end = placeOf(quarters, (endMs - dayMs) / QUARTER_MS, at);
+    stretches.push({ bucket, at, end });
+    at = end;
+  }
+  return stretches;
 }
 
 /** From `at` on the first that is not before the quarter hour. */

@@ -40,15 +40,16 @@ function keys({ tenant, dimensions, day }: VolumeFact): readonly string[] {
 }
 
 function evolve(document: VolumeDocument | undefined, fact: VolumeFact, id: string): Content<VolumeDocument> {
-  return { ...(document ?? begun(fact, id)), ...counted(document ?? NOTHING, fact) };
+  // One literal: putting it together from several costs a multiple.
+  const { tenant, dimension, value, day, quarters, counters } = document ?? begun(fact, id);
+  const columns = counted({ quarters, counters }, fact);
+  return { tenant, dimension, value, day, quarters: columns.quarters, counters: columns.counters };
 }
-
-const NOTHING: VolumeColumns = { quarters: [], counters: {} };
 
 function begun({ tenant, dimensions, day }: VolumeFact, id: string): Content<VolumeDocument> {
   const own = dimensions.find(([dimension, value]) => volumeId(tenant, dimension, value, day) === id);
   if (own === undefined) throw new Error('A document was to be folded from a fact that does not name it.');
-  return { tenant, dimension: own[0], value: own[1], day, ...NOTHING };
+  return { tenant, dimension: own[0], value: own[1], day, quarters: [], counters: {} };
 }
 
 function counted({ quarters, counters }: VolumeColumns, fact: VolumeFact): VolumeColumns {
