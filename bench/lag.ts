@@ -30,6 +30,8 @@ const WARM_UP_SECONDS = 3;
 /** Each so many messages one is looked for in queries until it is there, and one is asked for with `minPosition`. */
 const SAMPLED_EVERY = 20;
 const POLL_MS = 1;
+/** The longer it takes the less often it is looked at, or looking would be what slows it down. */
+const POLL_SHARE = 0.1;
 const GIVE_UP_MS = 10_000;
 
 interface Figures {
@@ -97,7 +99,7 @@ async function untilVisible({ readModels }: ReadSide, conversation: string, seq:
     const now = performance.now();
     if (newest >= seq) return now;
     if (now - begun > GIVE_UP_MS) throw new Error(`${conversation}@${seq} was not in the read model in time.`);
-    await delay(POLL_MS);
+    await delay(POLL_MS + (now - begun) * POLL_SHARE);
   }
 }
 

@@ -62,3 +62,20 @@ it(
     expect(usedBytes() - before).toBeLessThan(GROWTH_BYTES_MAX);
   },
 );
+
+it('gets what was appended meanwhile together, however small the appends were', async () => {
+  const { store } = await openLog();
+  const source = store.subscribeToAll({ after: 'start' })[Symbol.asyncIterator]();
+  expect((await source.next()).value).toMatchObject({ kind: 'caught-up' });
+  for (let i = 0; i < 1_000; i++) await store.append('a', [newEvent()], { expectedRevision: 'any' });
+  const sizes: number[] = [];
+  let next = 0n;
+  while (next < 1_000n) {
+    const message = (await source.next()).value as SubscriptionMessage;
+    if (message.kind !== 'events') continue;
+    sizes.push(message.events.length);
+    for (const event of message.events) if (event.revision !== next++) expect(event.revision).toBe(next - 1n);
+  }
+  expect(sizes).toEqual([512, 488]);
+  await source.return(undefined);
+});

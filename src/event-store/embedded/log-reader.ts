@@ -12,6 +12,8 @@ import type { Chunk, Tail } from './tail.ts';
 
 /** Bytes read at a time by scans: some 1,000 chat messages, a millisecond's work. */
 const SCAN_BYTES = 256 * 1024;
+/** Records taken from memory at a time, about as many; one group may hold more. */
+const MEMORY_RECORDS_MAX = 512;
 /** Bytes read for a single record at first; most are smaller. */
 const RECORD_GUESS_BYTES = 4 * 1024;
 /** Records closer than this are fetched by one read. */
@@ -121,7 +123,7 @@ export class LogReader {
 
   /** Whether the records from a position on are in memory, so that reading them waits for nothing. */
   inMemory(position: number): boolean {
-    return this.tail.chunkAt(position) !== undefined;
+    return this.tail.holds(position);
   }
 
   /**
@@ -129,7 +131,7 @@ export class LogReader {
    * @param position a record's, or the end of the one before
    */
   async chunkFrom(position: number): Promise<Chunk | undefined> {
-    return this.tail.chunkAt(position) ?? (await this.chunkOnDisk(position));
+    return this.tail.chunkAt(position, MEMORY_RECORDS_MAX) ?? (await this.chunkOnDisk(position));
   }
 
   /** The same from the segments, whatever is in memory. */

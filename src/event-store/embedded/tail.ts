@@ -46,8 +46,19 @@ export class Tail {
     this.bytes = kept.reduce((sum, { buffer }) => sum + buffer.buffer.byteLength, 0);
   }
 
+  /** Whether memory reaches back to a position that is before the log's end. */
+  holds(position: number): boolean {
+    return this.find(position) !== undefined;
+  }
+
   /** The group that holds a position, or undefined where memory does not reach back to it. */
   private find(position: number): TailChunk | undefined {
+    const chunk = this.chunks[this.placeOf(position)];
+    return chunk && position >= chunk.from ? chunk : undefined;
+  }
+
+  /** Of the first group that ends behind the position. */
+  private placeOf(position: number): number {
     let low = 0;
     let high = this.chunks.length;
     while (low < high) {
@@ -55,18 +66,35 @@ export class Tail {
       if ((this.chunks[middle]?.end ?? 0) > position) high = middle;
       else low = middle + 1;
     }
-    const chunk = this.chunks[low];
-    return chunk && position >= chunk.from ? chunk : undefined;
+    return low;
   }
 
-  /** The records from a position (a record's, or a group's end) to the end of its group. */
-  chunkAt(position: number): Chunk | undefined {
-    const chunk = this.find(position);
-    if (!chunk) return undefined;
-    chunk.decoded ??= { records: decodeTrusted(chunk.buffer), end: chunk.end };
-    const { records, end } = chunk.decoded;
-    const first = records.findIndex(record => record.positionNumber >= position);
-    return first <= 0 ? chunk.decoded : { records: records.slice(first), end };
+  /**
+   * The records from a position (a record's, or a group's end) to the end of its group, and of as many groups behind it as
+   * bring `recordsMax` in all: groups may be of one record each, and who is behind must not get them one by one.
+   */
+  chunkAt(position: number, recordsMax: number): Chunk | undefined {
+    const place = this.placeOf(position);
+    const first = this.chunks[place];
+    if (!first || position < first.from) return undefined;
+    const own = recordsFrom(decoded(first), position);
+    const more = this.groupsBehind(place, recordsMax - own.records.length);
+    const last = more.at(-1);
+    return last ? { records: own.records.concat(...more.map(({ records }) => records)), end: last.end } : own;
+  }
+
+  /** Whole groups that hold no more records together. */
+  private groupsBehind(place: number, recordsMax: number): Chunk[] {
+    const groups: Chunk[] = [];
+    let left = recordsMax;
+    for (let next = place + 1; left > 0; next++) {
+      const chunk = this.chunks[next];
+      if (!chunk) break;
+      const group = decoded(chunk);
+      left -= group.records.length;
+      if (left >= 0) groups.push(group);
+    }
+    return groups;
   }
 
   /** The record at exactly this position. */
@@ -76,6 +104,16 @@ export class Tail {
     const start = chunk.end - chunk.buffer.length;
     return position < start ? undefined : new LogRecord(chunk.buffer, position - start);
   }
+}
+
+/** Once, for all who ask. */
+function decoded(chunk: TailChunk): Chunk {
+  return (chunk.decoded ??= { records: decodeTrusted(chunk.buffer), end: chunk.end });
+}
+
+function recordsFrom(chunk: Chunk, position: number): Chunk {
+  const first = chunk.records.findIndex(record => record.positionNumber >= position);
+  return first <= 0 ? chunk : { records: chunk.records.slice(first), end: chunk.end };
 }
 
 /** The records of a buffer this process wrote itself: no checksum is looked at. */
