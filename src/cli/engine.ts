@@ -29,7 +29,7 @@ import type { TenantState } from '../domain/tenant/state.ts';
 import { RequestError } from '../errors.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
-import { identifyLog, isIdentified, renewLog } from '../event-store/log-identity.ts';
+import { identifyLog, isIdentified, renewLog, wasIdentifiedAs } from '../event-store/log-identity.ts';
 import type { LogStats, LogUpkeep } from '../event-store/log-upkeep.ts';
 import { oneAtATime } from '../event-store/upkeep-at-once.ts';
 import type { RunImport } from '../http/imports.ts';
@@ -96,7 +96,7 @@ export interface EngineOptions {
   readonly lock?: FolderLock;
 }
 
-/** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, CliFailure, UnavailableError */
+/** @throws FolderLockedError, CorruptLogError, ForeignCodecError, KeyringMissingError, KeyringOfAnotherLogError, CliFailure, UnavailableError */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { config, logger, observeStore, restoredAs, waiting = { waitMs: STORE_WAIT_MS } } = options;
   const lock = options.lock ?? (await takeFolder(options));
@@ -111,13 +111,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const identity = { codec: { name: SEALED_CODEC }, newId: uuidv7, clock: systemClock };
     const begun = await isIdentified(store);
     if (begun) await identifyLog(store, identity);
-    const openedKeyring = await openKeyring(config, !begun, logger, waiting);
+    const isOurs = (log: string): Promise<boolean> => wasIdentifiedAs(opened.store, log);
+    const openedKeyring = await openKeyring(config, { mayBegin: !begun, isOurs }, logger, waiting);
     keyring = openedKeyring.keyring;
     // Before the log has begun: a log that has begun is never without.
     const rootSecret = await openRootSecret(config, begun);
     if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);
+    await openedKeyring.bind(log);
     const engine = compose(config, observeStore?.(store) ?? store, rootSecret, {
       log,
       lock,

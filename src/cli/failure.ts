@@ -9,7 +9,7 @@ import { Rejection } from '../domain/decider.ts';
 import { CorruptLogError } from '../event-store/errors.ts';
 import { ForeignCodecError, UnreadableLogIdentityError } from '../event-store/log-identity.ts';
 import { MigrationRefusedError } from '../event-store/migration/comparison.ts';
-import { KeyringDamagedError, KeyringMissingError } from '../keyring/keyring-files.ts';
+import { KeyringDamagedError, KeyringMissingError, KeyringOfAnotherLogError } from '../keyring/keyring-files.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
 import { UnsupportedNodeError } from '../gateway/sockets.ts';
 
@@ -38,6 +38,7 @@ const CODES: readonly (readonly [new (...args: never[]) => Error, code: string])
   [UnreadableLogIdentityError, 'foreign-log'],
   [KeyringMissingError, 'keyring-missing'],
   [KeyringDamagedError, 'keyring-damaged'],
+  [KeyringOfAnotherLogError, 'keyring-of-another-log'],
   [BackupTargetError, 'backup-target'],
   [DamagedBackupError, 'damaged-backup'],
   [RestoreTargetError, 'restore-target'],

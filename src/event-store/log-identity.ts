@@ -53,6 +53,16 @@ export async function identifyLog(
   return { log: identity.log };
 }
 
+/** Whether the log has this id, or had it before it was restored or copied. @throws UnreadableLogIdentityError */
+export async function wasIdentifiedAs(store: Pick<EventStore, 'readStream'>, log: string): Promise<boolean> {
+  try {
+    for await (const recorded of store.readStream(LOG_IDENTITY_STREAM)) if (parse(recorded).log === log) return true;
+  } catch (error) {
+    if (!(error instanceof StreamNotFoundError)) throw error;
+  }
+  return false;
+}
+
 /** Whether the log has begun. */
 export async function isIdentified(store: Pick<EventStore, 'streamBounds'>): Promise<boolean> {
   return (await store.streamBounds(LOG_IDENTITY_STREAM)).head >= 0n;

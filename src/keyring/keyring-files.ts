@@ -21,6 +21,14 @@ export class KeyringMissingError extends Error {
   }
 }
 
+/** The keys are those of another log: what they open and what is erased in them is not ours. */
+export class KeyringOfAnotherLogError extends Error {
+  override readonly name = 'KeyringOfAnotherLogError';
+  constructor(place: string, log: string) {
+    super(`${place} holds the keyring of another log, ${log}: name a database that no other log has.`);
+  }
+}
+
 /** The file was cut off or is none of lmdb's, so its keys are not there. */
 export class KeyringDamagedError extends Error {
   override readonly name = 'KeyringDamagedError';

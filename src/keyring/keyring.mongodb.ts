@@ -11,7 +11,7 @@ import type { Collection } from 'mongodb';
 import { isDuplicateKey } from '../read-store/mongodb/failures.ts';
 import { MongoDbLink } from '../read-store/mongodb/link.ts';
 import type { MongoDbLinkOptions } from '../read-store/mongodb/link.ts';
-import { KeyringMissingError } from './keyring-files.ts';
+import { KeyringMissingError, KeyringOfAnotherLogError } from './keyring-files.ts';
 import { KEY_BYTES, subjectName } from './keyring.ts';
 import type { Keyring, SubjectId, SubjectKey } from './keyring.ts';
 
@@ -23,7 +23,21 @@ interface KeyRow {
   readonly key: Binary | null;
 }
 
+/** That there is a keyring. */
+interface MarkRow {
+  readonly _id: string;
+  /** The id of the log whose keys these are; absent until that log has begun. */
+  readonly log?: string;
+}
+
 const BEGUN = { _id: 'begun' } as const;
+const PLACE = 'The MongoDB that MONGODB_URL names';
+
+/** Logs may have the same tenants, and the same persons in them: keys do not tell whose they are. */
+export interface MongoDbKeyring extends Keyring {
+  /** Makes it this log's, as soon as the log has begun. @throws KeyringOfAnotherLogError, UnavailableError */
+  bind(log: string): Promise<void>;
+}
 
 /** Subjects of one command. */
 const BATCH_MAX = 500;
@@ -33,14 +47,18 @@ const TRIES_MAX = 5;
 export interface MongoDbKeyringOptions extends MongoDbLinkOptions {
   /** Whether it may be a new one: only where nothing has been sealed yet. */
   readonly mayBegin: boolean;
+  /** Whether the log has this id, or had it before it was restored or copied. */
+  readonly isOurs: (log: string) => Promise<boolean>;
 }
 
-/** @throws BadMongoDbUrlError, UnavailableError, KeyringMissingError where there is none and none may begin */
-export async function openMongoDbKeyring({ mayBegin, ...options }: MongoDbKeyringOptions): Promise<Keyring> {
-  const keyring = new MongoDbKeyring(new MongoDbLink(options));
+/**
+ * @throws BadMongoDbUrlError, UnavailableError, KeyringMissingError where there is none and none may begin,
+ *   KeyringOfAnotherLogError: so that no log begins with keys that are not its own
+ */
+export async function openMongoDbKeyring(options: MongoDbKeyringOptions): Promise<MongoDbKeyring> {
+  const keyring = new KeyringOnMongoDb(new MongoDbLink(options), options.isOurs);
   try {
-    if (mayBegin) await keyring.begin();
-    else if (!(await keyring.isBegun())) throw new KeyringMissingError('The MongoDB that MONGODB_URL names');
+    await keyring.open(options.mayBegin);
     return keyring;
   } catch (error) {
     await keyring.close();
@@ -48,20 +66,31 @@ export async function openMongoDbKeyring({ mayBegin, ...options }: MongoDbKeyrin
   }
 }
 
-class MongoDbKeyring implements Keyring {
+class KeyringOnMongoDb implements MongoDbKeyring {
   private readonly link: MongoDbLink;
+  private readonly isOurs: MongoDbKeyringOptions['isOurs'];
 
-  constructor(link: MongoDbLink) {
+  constructor(link: MongoDbLink, isOurs: MongoDbKeyringOptions['isOurs']) {
     this.link = link;
+    this.isOurs = isOurs;
   }
 
-  /** The mark that tells a keyring without keys from one that is not there. */
-  async begin(): Promise<void> {
-    await this.link.run(() => this.marks.updateOne(BEGUN, { $setOnInsert: BEGUN }, { upsert: true }));
+  /** The mark tells a keyring without keys from one that is not there. */
+  async open(mayBegin: boolean): Promise<void> {
+    if (mayBegin) await this.link.run(() => this.marks.updateOne(BEGUN, { $setOnInsert: BEGUN }, { upsert: true }));
+    const mark = await this.link.run(() => this.marks.findOne(BEGUN));
+    if (mark === null) throw new KeyringMissingError(PLACE);
+    await this.expectOurs(mark);
   }
 
-  async isBegun(): Promise<boolean> {
-    return (await this.link.run(() => this.marks.findOne(BEGUN))) !== null;
+  async bind(log: string): Promise<void> {
+    await this.link.run(() => this.marks.updateOne({ ...BEGUN, log: { $exists: false } }, { $set: { log } }));
+    // Another log may have been first.
+    await this.expectOurs(await this.link.run(() => this.marks.findOne(BEGUN)));
+  }
+
+  private async expectOurs(mark: MarkRow | null): Promise<void> {
+    if (mark?.log !== undefined && !(await this.isOurs(mark.log))) throw new KeyringOfAnotherLogError(PLACE, mark.log);
   }
 
   async find(subjects: readonly SubjectId[]): Promise<readonly (SubjectKey | undefined)[]> {
@@ -145,7 +174,7 @@ class MongoDbKeyring implements Keyring {
     }
   }
 
-  private get marks(): Collection<{ readonly _id: string }> {
+  private get marks(): Collection<MarkRow> {
     return this.link.database.collection('keyring');
   }
 

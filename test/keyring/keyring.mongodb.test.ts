@@ -1,13 +1,15 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openMongoDbKeyring } from '../../src/keyring/keyring.mongodb.ts';
-import type { Keyring } from '../../src/keyring/keyring.ts';
+import type { MongoDbKeyring } from '../../src/keyring/keyring.mongodb.ts';
 import { findMongoDb, sharedMongoDb, withClient } from '../support/mongodb-server.ts';
 import { specifyKeyring } from './keyring-contract.ts';
 
 const TIMEOUT_MS = 30_000;
 
-async function open(url: string, mayBegin = true): Promise<Keyring> {
-  const keyring = await openMongoDbKeyring({ url, mayBegin, timeoutMs: TIMEOUT_MS });
+/** `ids`: those that its log has, or had. */
+async function open(url: string, mayBegin = true, ids: readonly string[] = ['log']): Promise<MongoDbKeyring> {
+  const isOurs = (log: string): Promise<boolean> => Promise.resolve(ids.includes(log));
+  const keyring = await openMongoDbKeyring({ url, mayBegin, isOurs, timeoutMs: TIMEOUT_MS });
   onTestFinished(() => keyring.close());
   return keyring;
 }
@@ -33,6 +35,16 @@ describe.skipIf(!findMongoDb().found)('on a MongoDB', () => {
       await expect(open(url, false)).rejects.toThrow('holds no keyring');
       await open(url);
       expect(await (await open(url, false)).tenants()).toEqual([]);
+    });
+
+    it('is of the log that it was bound to first, under all the ids that this log has had, and of no other', async () => {
+      const url = (await sharedMongoDb()).freshUrl();
+      const [first, second] = [await open(url, true, ['a']), await open(url, true, ['b'])];
+      await first.bind('a');
+      await expect(second.bind('b')).rejects.toThrow('holds the keyring of another log, a:');
+      await expect(open(url, true, ['b'])).rejects.toThrow('holds the keyring of another log, a:');
+      await (await open(url, false, ['a', 'restored'])).bind('restored');
+      await open(url, false, ['a']);
     });
 
     it('gives several processes the same keys, and none a key again that another has erased', async () => {
