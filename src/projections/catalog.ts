@@ -6,7 +6,7 @@
  *   live n   -> live n, building m             claimBuilding: a rebuild has its number
  *            -> live m, dropping n             promote: one step, for those who query; also with a compacted copy
  *            -> live n, dropping m             abandonBuilding
- *   live n   -> live n, dropping m (far away)  claimScratch: a copy or a comparison; dropped by itself after a crash
+ *   live n   -> live n, dropping m (later)     claimScratch: a copy or a comparison, leased: dropped by itself after a crash
  *   other log: live m, dropping all the rest   begin: nothing of another log is ever served
  *
  * Numbers are never used again: the highest one stays in the entry, also after it was dropped.
@@ -17,8 +17,10 @@ import type { CatalogEntry, ReadStore } from '../read-store/read-store.ts';
 
 /** Compare-and-sets that another process was faster than, in one step. */
 const ATTEMPTS_MAX = 20;
-/** How long a scratch generation is left alone that its maker may have died over. */
-const SCRATCH_MS = 24 * 3_600_000;
+/** How long a scratch generation is left alone whose maker has not said that it is still at work. */
+export const SCRATCH_LEASE_MS = 10 * 60_000;
+/** In the place of the time after which a generation is dropped: it was. */
+export const GONE_MS = -1;
 
 export interface ProjectionCatalogOptions {
   readonly readStore: Pick<ReadStore, 'catalog' | 'changeCatalog'>;
@@ -86,9 +88,9 @@ export class ProjectionCatalog {
     );
   }
 
-  /** A number for what nobody queries. It is dropped after a day, if not before. */
+  /** A number for what nobody queries. It is dropped when its lease is over. */
   async claimScratch(): Promise<number> {
-    const afterMs = this.options.clock.now() + SCRATCH_MS;
+    const afterMs = this.options.clock.now() + SCRATCH_LEASE_MS;
     const { dropping } = await this.change(entry => ({
       ...entry,
       dropping: [...entry.dropping, { generation: nextNumber(entry), afterMs }],
@@ -96,13 +98,25 @@ export class ProjectionCatalog {
     return dropping.at(-1)?.generation ?? 0;
   }
 
-  /** A scratch generation has served its purpose. */
+  /** Its maker is still at work. Nothing where the lease was over already, or it has been promoted. */
+  async renewScratch(generation: number): Promise<void> {
+    const now = this.options.clock.now();
+    await this.putOff(generation, item => (item.afterMs > now ? now + SCRATCH_LEASE_MS : item.afterMs));
+  }
+
+  /** A scratch generation has served its purpose. Nothing where it has been promoted. */
   releaseScratch(generation: number): Promise<CatalogEntry> {
-    const afterMs = this.options.clock.now();
-    return this.change(entry => ({
-      ...entry,
-      dropping: entry.dropping.map(item => (item.generation === generation ? { generation, afterMs } : item)),
-    }));
+    const now = this.options.clock.now();
+    return this.putOff(generation, item => Math.min(item.afterMs, now));
+  }
+
+  private putOff(generation: number, until: (item: CatalogEntry['dropping'][number]) => number): Promise<CatalogEntry> {
+    return this.change(entry => {
+      const found = entry.dropping.find(item => item.generation === generation);
+      if (found === undefined || until(found) === found.afterMs) return entry;
+      const put = { generation, afterMs: until(found) };
+      return { ...entry, dropping: entry.dropping.map(item => (item === found ? put : item)) };
+    });
   }
 
   /** `generation` answers from now on; the one before is dropped after the grace. Undefined: it was given up meanwhile. */
@@ -134,11 +148,13 @@ export class ProjectionCatalog {
 
   /** Its files are gone. Only the highest number is kept in mind. */
   async dropped(generation: number): Promise<void> {
-    await this.change(entry =>
-      generation === nextNumber(entry) - 1 || !entry.dropping.some(item => item.generation === generation)
-        ? entry
-        : { ...entry, dropping: entry.dropping.filter(item => item.generation !== generation) },
-    );
+    await this.change(entry => {
+      const found = entry.dropping.find(item => item.generation === generation);
+      if (found === undefined || found.afterMs === GONE_MS) return entry;
+      const others = entry.dropping.filter(item => item !== found);
+      const isHighest = generation === nextNumber(entry) - 1;
+      return { ...entry, dropping: isHighest ? [...others, { generation, afterMs: GONE_MS }] : others };
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import { UnavailableError } from '../errors.ts';
 import type { LiveProjection } from './live-projection.ts';
 import { storedSchema } from './parking.ts';
 import type { ProjectorParts } from './parts.ts';
+import { withScratch } from './scratch.ts';
 
 /** Between looks, while something else works on the projection or the store is away. */
 const AGAIN_MS = 1_000;
@@ -84,16 +85,14 @@ export class Compactions {
     const { readStore, limits, drops, clock, logger } = this.parts;
     const { catalog } = live;
     const startedMs = clock.now();
-    const to = await catalog.claimScratch();
-    let entry;
-    try {
+    const [to, entry] = await withScratch(this.parts, catalog, async to => {
       if (await readStore.copyCompacted(storedSchema(live.projection.schema), from, to)) {
         const graceMs = Math.min(limits.dropGraceMs, limits.compactedGraceMsMax);
-        entry = await catalog.promote(to, { toCompact: () => false, graceMs });
-      } else await catalog.oweCompaction(false);
-    } finally {
-      if (entry === undefined) await catalog.releaseScratch(to).catch(() => undefined);
-    }
+        return [to, await catalog.promote(to, { toCompact: () => false, graceMs })] as const;
+      }
+      await catalog.oweCompaction(false);
+      return [to, undefined] as const;
+    });
     drops.see(catalog, entry ?? (await catalog.begin()));
     if (entry === undefined) return;
     live.retire();

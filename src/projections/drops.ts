@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { UnavailableError } from '../errors.ts';
 import type { CatalogEntry, ReadStore } from '../read-store/read-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { GONE_MS } from './catalog.ts';
 import type { ProjectionCatalog } from './catalog.ts';
 import type { Delay } from './outage.ts';
 
@@ -30,6 +31,7 @@ export class Drops {
   /** Sees to everything that the entry names. */
   see(catalog: ProjectionCatalog, entry: CatalogEntry): void {
     for (const { generation, afterMs } of entry.dropping) {
+      if (afterMs === GONE_MS) continue;
       const name = `${entry.projection}.${generation}@${afterMs}`;
       if (this.known.has(name)) continue;
       this.known.add(name);

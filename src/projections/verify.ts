@@ -17,6 +17,7 @@ import type { LiveProjection } from './live-projection.ts';
 import { PARKED, storedSchema } from './parking.ts';
 import type { ProjectorParts } from './parts.ts';
 import type { VerifyResult, WorkOptions } from './projection-work.ts';
+import { withScratch } from './scratch.ts';
 
 const PAGE = 200;
 /** Candidates held before they are settled. */
@@ -52,8 +53,7 @@ export async function verifyProjection(
   const generation = await parts.readStore.generation(schema, entry.live.generation);
   const at = await caughtUpWith(parts, generation, signal);
   if (at === undefined) return { projection: live.name, position: -1, documents: 0, differences: 0 };
-  const number = await live.catalog.claimScratch();
-  try {
+  return withScratch(parts, live.catalog, async number => {
     const build = new Build(parts, {
       ...{ live, number, signal },
       onMoved: ({ position }) => options.onProgress?.({ phase: 'building', done: position, total: at.position }),
@@ -62,10 +62,7 @@ export async function verifyProjection(
     await build.advance(at.position);
     const comparison = new Comparison(parts, live, { generation, scratch, build, signal }, options);
     return { projection: live.name, position: at.position, ...(await comparison.run()) };
-  } finally {
-    const released = await live.catalog.releaseScratch(number).catch(() => undefined);
-    if (released !== undefined) parts.drops.see(live.catalog, released);
-  }
+  });
 }
 
 /**

@@ -152,7 +152,7 @@ export interface CatalogEntry {
   readonly live: { readonly generation: number; readonly version: number };
   /** Is built beside it, to take its place. */
   readonly building?: { readonly generation: number; readonly version: number };
-  /** To be dropped once nobody can be reading them: ms since 1970, UTC. */
+  /** To be dropped once nobody can be reading them: ms since 1970, UTC; -1 where it was dropped and only its number is kept. */
   readonly dropping: readonly { readonly generation: number; readonly afterMs: number }[];
   /** Erasures that were applied in live, whose old texts may still stand in free pages of its files. */
   readonly toCompact: boolean;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ProjectionCatalog } from '../../src/projections/catalog.ts';
+import { GONE_MS, ProjectionCatalog, SCRATCH_LEASE_MS } from '../../src/projections/catalog.ts';
 import { FakeTime } from '../support/fake-time.ts';
 import { MemoryReadStore } from '../support/memory-read-store.ts';
 
-function catalogOf(): ProjectionCatalog {
+function catalogOf(clock = new FakeTime()): ProjectionCatalog {
   const readStore = new MemoryReadStore();
-  return new ProjectionCatalog({ readStore, clock: new FakeTime(), projection: 'things', version: 1, log: 'the-log' });
+  return new ProjectionCatalog({ readStore, clock, projection: 'things', version: 1, log: 'the-log' });
 }
 
 const GRACE = { toCompact: () => false, graceMs: 1_000 };
@@ -27,5 +27,42 @@ describe('promotion', () => {
     const second = await catalog.claimScratch();
     await catalog.releaseScratch(second);
     expect(await catalog.promote(second, GRACE)).toBeUndefined();
+  });
+});
+
+describe('a scratch generation', () => {
+  it('is kept for as long as its maker says that it is at work, and not a lease longer', async () => {
+    const clock = new FakeTime();
+    const catalog = catalogOf(clock);
+    const generation = await catalog.claimScratch();
+    const afterMs = async (): Promise<number | undefined> => (await catalog.begin()).dropping.at(-1)?.afterMs;
+    await clock.advance(SCRATCH_LEASE_MS - 1);
+    await catalog.renewScratch(generation);
+    const renewedMs = clock.now() + SCRATCH_LEASE_MS;
+    expect(await afterMs()).toBe(renewedMs);
+    await clock.advance(SCRATCH_LEASE_MS);
+    await catalog.renewScratch(generation);
+    expect(await afterMs()).toBe(renewedMs);
+  });
+
+  it('that answers by now is neither renewed nor released', async () => {
+    const catalog = catalogOf();
+    const generation = await catalog.claimScratch();
+    const promoted = await catalog.promote(generation, GRACE);
+    await catalog.renewScratch(generation);
+    expect(await catalog.releaseScratch(generation)).toEqual(promoted);
+  });
+});
+
+describe('a generation that was dropped', () => {
+  it('is not to be dropped again, and its number is not given again', async () => {
+    const catalog = catalogOf();
+    const generation = await catalog.claimScratch();
+    await catalog.releaseScratch(generation);
+    await catalog.dropped(generation);
+    expect((await catalog.begin()).dropping).toEqual([{ generation, afterMs: GONE_MS }]);
+    expect(await catalog.claimScratch()).toBe(generation + 1);
+    await catalog.dropped(generation + 1);
+    expect((await catalog.begin()).dropping.at(-1)).toEqual({ generation: generation + 1, afterMs: GONE_MS });
   });
 });
