@@ -5,10 +5,11 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/settings.ts';
 import { UnavailableError } from '../errors.ts';
-import { carriedError, createCalls } from '../projections/thread/calls.ts';
+import { createCalls } from '../projections/thread/calls.ts';
 import type { Calls } from '../projections/thread/calls.ts';
 import { offerLog } from '../projections/thread/log-calls.ts';
 import type { ProjectedKeys, ProjectedLog } from '../projections/thread/log-calls.ts';
+import { writeLine } from '../projections/thread/log-lines.ts';
 import { PROJECTIONS } from '../projections/projections.ts';
 import type { ProjectionStatus, WorkOptions, WorkProgress } from '../projections/projector.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -132,8 +133,8 @@ class ProjectionThread implements ProjectionHost {
       progress: ({ work, progress }) => {
         this.progress.get(work)?.(progress);
       },
-      write: ({ level, message, fields, error }) => {
-        logger[level](message, error === undefined ? fields : { ...fields, error: carriedError(error) });
+      write: line => {
+        writeLine(logger, line);
       },
     };
   }

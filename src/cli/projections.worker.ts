@@ -1,25 +1,18 @@
 /** The thread that projects: folding and writing never hold up the gateway's loop. It asks the main thread for events. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Config } from '../config/settings.ts';
-import { carryError, createCalls } from '../projections/thread/calls.ts';
-import type { CarriedError } from '../projections/thread/calls.ts';
+import { createCalls } from '../projections/thread/calls.ts';
 import { logOverCalls } from '../projections/thread/log-calls.ts';
 import type { LogMethods } from '../projections/thread/log-calls.ts';
+import { loggerOver } from '../projections/thread/log-lines.ts';
+import type { LogLine } from '../projections/thread/log-lines.ts';
 import type { ProjectionStatus, WorkProgress } from '../projections/projector.ts';
-import type { LogFields, Logger } from '../telemetry/logger.ts';
 import { openProjectionHost } from './projection-host.ts';
 import type { ProjectionHost } from './projection-host.ts';
 
 export interface ProjectionThreadData {
   readonly config: Config;
   readonly log: string;
-}
-
-export interface LogLine {
-  readonly level: keyof Logger;
-  readonly message: string;
-  readonly fields: LogFields;
-  readonly error: CarriedError | undefined;
 }
 
 /** What the main thread offers beside the log. */
@@ -69,7 +62,7 @@ function offerProjections() {
     start: async (): Promise<void> => {
       const { keys, ...store } = logOverCalls(host);
       projections = await openProjectionHost({
-        ...{ config, log, store, keys, logger: threadLogger() },
+        ...{ config, log, store, keys, logger: loggerOver(line => host.call('write', line)) },
         onCheckpoint: (name, _generation, { position }) => {
           tell('checkpoint', { name, position });
         },
@@ -96,13 +89,4 @@ function offerProjections() {
 /** Nobody waits for it; a main thread that is gone ends this one too. */
 function tell<Name extends keyof HostMethods>(name: Name, argument: Parameters<HostMethods[Name]>[0]): void {
   void host.call(name, argument as never).catch(() => undefined);
-}
-
-function threadLogger(): Logger {
-  const write =
-    (level: keyof Logger) =>
-    (message: string, { error, ...fields }: LogFields = {}): void => {
-      tell('write', { level, message, fields, error: error === undefined ? undefined : carryError(error) });
-    };
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }

@@ -6,9 +6,13 @@ import { StreamNotFoundError } from '../../src/event-store/errors.ts';
 import type { RecordedEvent, SubscriptionMessage } from '../../src/event-store/event-store.ts';
 import { createCalls } from '../../src/projections/thread/calls.ts';
 import type { Calls } from '../../src/projections/thread/calls.ts';
+import { loggerOver, writeLine } from '../../src/projections/thread/log-lines.ts';
+import type { LogLine } from '../../src/projections/thread/log-lines.ts';
 import { logOverCalls, offerLog } from '../../src/projections/thread/log-calls.ts';
 import type { LogMethods } from '../../src/projections/thread/log-calls.ts';
 import { packEvents, unpackEvents } from '../../src/projections/thread/packed-events.ts';
+import type { LogFields, Logger } from '../../src/telemetry/logger.ts';
+import { until } from '../support/fake-time.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 import { MemoryKeyring } from '../support/memory-keyring.ts';
 
@@ -24,6 +28,8 @@ afterEach(() => {
 describe('Calls between threads', () => {
   const methods = {
     double: async (n: number) => Promise.resolve(n * 2),
+    echo: (value: unknown) => value,
+    closure: () => () => undefined,
     refuse: (): never => {
       throw new RequestError('not-found', 'No such thing.', { path: 'name', retryAfterMs: 5 });
     },
@@ -57,11 +63,59 @@ describe('Calls between threads', () => {
     await expect(calls.call('broken', undefined)).rejects.toMatchObject({ name: 'TypeError' });
   });
 
+  it('tell their caller of what cannot be cloned, in either direction, and keep nothing of such a call', async () => {
+    await expect(calls.call('echo', () => undefined)).rejects.toMatchObject({ name: 'DataCloneError' });
+    expect(calls.underWay).toBe(0);
+    await expect(calls.call('closure', undefined)).rejects.toMatchObject({ name: 'DataCloneError' });
+    const asked = calls.call('echo', 'still there');
+    expect(calls.underWay).toBe(1);
+    expect(await asked).toBe('still there');
+    expect(calls.underWay).toBe(0);
+  });
+
   it('fail what is under way, and all later calls, once the other side is gone', async () => {
     const underWay = calls.call('double', 1);
     calls.close(new UnavailableError('The thread has ended.'));
     await expect(underWay).rejects.toThrow('The thread has ended.');
     await expect(calls.call('double', 1)).rejects.toThrow('The thread has ended.');
+  });
+});
+
+describe('Log lines between threads', () => {
+  const lines: { readonly level: keyof Logger; readonly message: string; readonly fields: LogFields | undefined }[] =
+    [];
+  let logger: Logger;
+  beforeEach(() => {
+    lines.length = 0;
+    const at = (level: keyof Logger) => (message: string, fields?: LogFields) => {
+      lines.push({ level, message, fields });
+    };
+    const written: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+    const methods = {
+      write: (line: LogLine) => {
+        writeLine(written, line);
+      },
+    };
+    createCalls(channel.port1, methods);
+    const calls = createCalls<typeof methods>(channel.port2, {});
+    logger = loggerOver(line => calls.call('write', line));
+  });
+
+  it('are written as they were, an error as one', async () => {
+    logger.warn('waits', { ids: [1, 2], error: new UnavailableError('The store is away.') });
+    await until(() => lines.length === 1, 'the line');
+    expect(lines[0]).toMatchObject({ level: 'warn', message: 'waits', fields: { ids: [1, 2] } });
+    expect(lines[0]?.fields?.error).toBeInstanceOf(UnavailableError);
+  });
+
+  it('whose fields cannot be cloned are written with those in words', async () => {
+    const error = new TypeError('x is not a function');
+    logger.error('an event could not be folded', { projection: 'tiny', revision: 3n, at: { done: () => 1 }, error });
+    await until(() => lines.length > 0, 'the line');
+    const fields = { projection: 'tiny', revision: 3n, at: '{ done: [Function: done] }' };
+    const told = { name: 'TypeError', message: error.message };
+    expect(lines).toMatchObject([{ level: 'error', message: 'an event could not be folded', fields }]);
+    expect(lines[0]?.fields?.error).toMatchObject(told);
   });
 });
 

@@ -25,13 +25,15 @@ export class Handed<Value> {
 type Answered<Value> = Awaited<Value> extends Handed<infer Inner> ? Inner : Awaited<Value>;
 
 export interface Calls<Theirs extends Methods> {
-  /** @throws what the method threw; UnavailableError once the other side is gone */
+  /** @throws what the method threw; a DataCloneError for what cannot be cloned; UnavailableError once the other side is gone */
   call<Name extends keyof Theirs & string>(
     name: Name,
     argument: Parameters<Theirs[Name]>[0],
   ): Promise<Answered<ReturnType<Theirs[Name]>>>;
   /** Every call under way fails, and every later one. */
   close(error: Error): void;
+  /** Calls that are not answered yet. */
+  readonly underWay: number;
 }
 
 interface Asked {
@@ -98,15 +100,24 @@ export function createCalls<Theirs extends Methods>(port: Port, mine: Methods): 
           return;
         }
         last += 1;
-        waiting.set(last, { resolve: resolve as (value: unknown) => void, reject });
+        // First: what cannot be sent is never answered. The answer comes in a later turn.
         port.postMessage({ id: last, name, argument } satisfies Asked);
+        waiting.set(last, { resolve: resolve as (value: unknown) => void, reject });
       }),
     close: error => {
       closed ??= error;
       for (const { reject } of waiting.values()) reject(closed);
       waiting.clear();
     },
+    get underWay() {
+      return waiting.size;
+    },
   };
+}
+
+/** Whether a call failed because its argument, or what it was answered, is none that threads can hand each other. */
+export function isNotCloneable(error: unknown): boolean {
+  return error instanceof Error && error.name === 'DataCloneError';
 }
 
 export function carryError(error: unknown): CarriedError {
