@@ -96,7 +96,9 @@ export const ERROR_CODES = {
   },
   'in-flight': {
     ...{ httpStatus: 409, retryable: true, title: 'The same request is being worked on', frames: [] },
-    meaning: 'A request with this `Idempotency-Key` has no answer yet. Repeat in a moment.',
+    meaning:
+      'A request with this `Idempotency-Key` has no answer yet, or the same read model is being rebuilt or verified. Repeat ' +
+      'in a moment.',
   },
   'cursor-lost': {
     ...{ httpStatus: 410, retryable: false, title: 'The log cannot serve this cursor', frames: [] },

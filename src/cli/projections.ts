@@ -31,7 +31,10 @@ const rebuilt = z.object({
 
 const verified = z.object({
   projection: z.string(),
-  position: z.number(),
+  position: z
+    .string()
+    .regex(/^-?\d{1,16}$/)
+    .transform(Number),
   documents: z.number(),
   differences: z.number(),
   difference: z

@@ -8,7 +8,7 @@ import { isPlaceOf } from '../projections/conversations/list-query.ts';
 import type { ListPlace, ListSelection } from '../projections/conversations/list-query.ts';
 import { personId, slug } from '../schemas/text.ts';
 import { cursorParameter, limitOf, minPosition } from './query-answers.ts';
-import { badCursor, decodeListCursor } from './query-cursors.ts';
+import { badCursor, decodeListCursor, OF_ANOTHER_LIST, UNREADABLE } from './query-cursors.ts';
 import type { CursorOwner } from './query-cursors.ts';
 
 const LIMIT_MAX = 200;
@@ -75,14 +75,13 @@ export function placedList(
   const cursor = decodeListCursor(query.cursor, owner);
   const { phase, after, start, direction, values } = cursor;
   const list = CONVERSATION_LISTS.find(({ name }) => name === cursor.list);
-  if (list === undefined || !isSameSet(list.filter, Object.keys(values)))
-    throw badCursor('cursor: is none of a list that there is.');
+  if (list === undefined || !isSameSet(list.filter, Object.keys(values))) throw badCursor(UNREADABLE);
   const selection = { tenant: claims.tenant, list, direction, values, isForVisitor };
   const place = { phase, after, start };
-  if (!isPlaceOf(selection, place)) throw badCursor('cursor: is none that was given to you here.');
+  if (!isPlaceOf(selection, place)) throw badCursor(UNREADABLE);
   if (isAsked(asked) || isForVisitor) {
     const wanted = selectionOf(asked, claims.tenant, isForVisitor);
-    if (!isSame(wanted, selection)) throw badCursor('cursor: is of another list than is asked for.');
+    if (!isSame(wanted, selection)) throw badCursor(OF_ANOTHER_LIST);
   }
   return { selection, place };
 }
@@ -90,7 +89,9 @@ export function placedList(
 /** @throws RequestError `bad-request`, `forbidden` */
 function ofVisitor(query: Query, { sub }: Claims): Query {
   const filters = filtersOf(query);
-  if (filters.some(name => name !== 'visitor')) throw noSuchPair(filters[0] ?? 'visitor');
+  const other = filters.find(name => name !== 'visitor');
+  if (other !== undefined) throw notForVisitors(other);
+  if (query.sort !== undefined && query.sort !== 'lastMessage') throw notForVisitors('sort');
   if ((query.visitor ?? sub) !== sub)
     throw new RequestError('forbidden', 'A visitor is listed its own conversations.', { path: 'visitor' });
   return { ...query, visitor: sub };
@@ -130,6 +131,12 @@ function isSameSet(a: readonly string[], b: readonly string[]): boolean {
 function isSame(a: ListSelection, b: ListSelection): boolean {
   const isSameValue = ([field, value]: readonly [string, string]): boolean => b.values[field] === value;
   return a.list === b.list && a.direction === b.direction && Object.entries(a.values).every(isSameValue);
+}
+
+/** Whoever asks may not be told of filters that it can never use. */
+function notForVisitors(path: string): RequestError {
+  const why = 'a visitor is listed its own conversations, without a filter, by lastMessage.';
+  return new RequestError('bad-request', `${path}: ${why}`, { path });
 }
 
 function noSuchPair(path: string): RequestError {

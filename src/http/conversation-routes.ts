@@ -134,7 +134,7 @@ export function addConversationRoutes(app: FastifyInstance, options: Conversatio
       await mustSee(commands, claims, conversation);
       const { state, revision: current } = await commands.load(claims.tenant, conversation);
       const shown = stateView(state, viewOf(claims.role));
-      if (shown === undefined) throw new RequestError('unknown-room', 'No such conversation has been started.');
+      if (shown === undefined) throw neverStarted();
       return reply
         .headers({ etag: entityTag(log, current), 'cache-control': 'no-store' })
         .send({ conversation, log, revision: wireRevision(current), ...mutable(shown) });
@@ -237,6 +237,20 @@ export async function mustSee(
 ): Promise<void> {
   const { see } = await askAccess(commands, claims, conversation);
   if (!see) throw new RequestError('forbidden', 'This user may not see the conversation.');
+}
+
+/** For an answer that shows nothing: whether it is of a conversation that there is. @throws RequestError `unknown-room` */
+export async function mustHaveStarted(
+  commands: ConversationRouteOptions['commands'],
+  { tenant, role }: Claims,
+  conversation: string,
+): Promise<void> {
+  const { state } = await commands.load(tenant, conversation);
+  if (stateView(state, viewOf(role)) === undefined) throw neverStarted();
+}
+
+function neverStarted(): RequestError {
+  return new RequestError('unknown-room', 'No such conversation has been started.');
 }
 
 /** The serializer's types know no read-only arrays. */

@@ -22,6 +22,12 @@ const erasedSchema = z
   .object({
     subject,
     duplicate: z.boolean().describe('It had been erased before.'),
+    position: z
+      .string()
+      .nullable()
+      .describe(
+        'Of the erasure in the log: as `minPosition` of a query, its answer shows nothing of the subject any more.',
+      ),
     held: z
       .boolean()
       .describe('There was a key of it to destroy. Where it is false at the first time, is it the right id?'),
@@ -63,13 +69,14 @@ export function addErasureRoutes(app: FastifyInstance, { eraseSubject, authentic
       const { subject } = request.params;
       const { reason } = request.body;
       const { 'idempotency-key': commandId } = request.headers;
-      const { first, duplicate, held } = await inFlight.run([tenant], commandId, () =>
+      const { first, position, duplicate, held } = await inFlight.run([tenant], commandId, () =>
         eraseSubject({
           ...{ tenant, subject, reason, commandId, by: { id: sub, role } },
           traceparent: request.traceparent,
         }),
       );
-      return reply.header('cache-control', 'no-store').send({ subject, duplicate: duplicate || first === null, held });
+      const shown = { subject, duplicate: duplicate || first === null, position: position?.toString() ?? null, held };
+      return reply.header('cache-control', 'no-store').send(shown);
     },
   );
 }

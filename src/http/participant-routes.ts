@@ -8,6 +8,7 @@ import type { ParticipantPlace } from '../projections/conversations/participants
 import { conversationsProjection } from '../projections/conversations/projection.ts';
 import { opaqueId, personId } from '../schemas/text.ts';
 import { claimsOf } from './authentication.ts';
+import { mustHaveStarted } from './conversation-routes.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
 import { cursorParameter, isKnown, limitOf, minPosition, mustNotBeVisitor, notModified } from './query-answers.ts';
@@ -22,7 +23,7 @@ import {
   wirePosition,
 } from './query-answers.ts';
 import type { QueryRouteOptions } from './query-answers.ts';
-import { badCursor, decodeParticipantCursor, encodeCursor } from './query-cursors.ts';
+import { badCursor, decodeParticipantCursor, encodeCursor, OF_ANOTHER_LIST, UNREADABLE } from './query-cursors.ts';
 import type { CursorOwner } from './query-cursors.ts';
 
 const LIMIT_MAX = 200;
@@ -49,13 +50,14 @@ const participantSchema = z
   })
   .meta({ id: 'Participant' });
 
+const shownPage = { position: shownPosition, log: shownLog };
+const cursor = z.string().nullable().describe('What comes next; null: nothing.');
 const participantsSchema = z
-  .object({
-    ...{ position: shownPosition, log: shownLog },
-    participants: z.array(participantSchema),
-    cursor: z.string().nullable().describe('What comes next; null: nothing.'),
-  })
-  .meta({ id: 'Participants', description: 'A page of who took part in what.' });
+  .object({ ...shownPage, participants: z.array(participantSchema), cursor })
+  .meta({ id: 'Participants', description: 'A page of who took part in a conversation.' });
+const participationsSchema = z
+  .object({ ...shownPage, conversations: z.array(participantSchema), cursor })
+  .meta({ id: 'Participations', description: 'A page of the conversations that somebody took part in.' });
 
 const querystring = z.strictObject({
   limit: limitOf(LIMIT_MAX, LIMIT, 'Entries'),
@@ -64,13 +66,8 @@ const querystring = z.strictObject({
 });
 type Query = z.infer<typeof querystring>;
 
-const documented = {
-  ...{ tags: ['Queries'], security: SECURED, querystring, headers: queryHeaders },
-  response: {
-    ...{ 200: participantsSchema, ...notModified },
-    ...problemAnswers([...QUERY_PROBLEMS, 'not-found', 'cursor-lost']),
-  },
-};
+const documented = { tags: ['Queries'], security: SECURED, querystring, headers: queryHeaders };
+const problems = [...QUERY_PROBLEMS, 'not-found', 'cursor-lost'] as const;
 const conversationParams = z.object({ conversation: opaqueId.meta({ description: 'Its id.', examples: ['42'] }) });
 const participantParams = z.object({
   participant: personId.meta({ description: 'Its id, percent-encoded where needed.', examples: ['ada'] }),
@@ -86,6 +83,7 @@ export function addParticipantRoutes(app: FastifyInstance, options: QueryRouteOp
       schema: {
         ...documented,
         params: conversationParams,
+        response: { ...{ 200: participantsSchema, ...notModified }, ...problemAnswers([...problems, 'unknown-room']) },
         summary: 'List who took part in a conversation',
         description: 'In the order of their ids. Not for visitors.',
         operationId: 'listParticipants',
@@ -103,6 +101,7 @@ export function addParticipantRoutes(app: FastifyInstance, options: QueryRouteOp
       schema: {
         ...documented,
         params: participantParams,
+        response: { ...{ 200: participationsSchema, ...notModified }, ...problemAnswers(problems) },
         summary: 'List the conversations that somebody took part in',
         description:
           'The one that it was last active in first. What it does meanwhile comes to the front. Not for visitors.',
@@ -135,14 +134,15 @@ async function answer(
   const owner = { log, tenant };
   const selection = of === 'conversation' ? { tenant, conversation: id } : { tenant, participant: id };
   const place = query.cursor === undefined ? undefined : placeOf(query.cursor, owner, of, id);
-  if (place !== undefined && !isParticipantPlaceOf(selection, place))
-    throw badCursor('cursor: is none that was given.');
+  if (place !== undefined && !isParticipantPlaceOf(selection, place)) throw badCursor(UNREADABLE);
   const page = await runQuery(options, reply, conversationsProjection.schema.name, query, generation =>
     listParticipants(generation, selection, place, query.limit),
   );
+  if (of === 'conversation' && page.documents.length === 0) await mustHaveStarted(options.commands, claims, id);
   const { position, next } = page;
   const cursor = next === undefined ? null : encodeCursor({ v: 1, ...owner, of, id, after: [...next] });
-  const content = { participants: page.documents.map(shown), cursor };
+  const entries = page.documents.map(shown);
+  const content = of === 'conversation' ? { participants: entries, cursor } : { conversations: entries, cursor };
   if (isKnown(request, reply, { log, position, content })) return sendNotModified(reply);
   return reply.send({ position: wirePosition(position), log, ...content });
 }
@@ -150,7 +150,7 @@ async function answer(
 /** @throws RequestError `bad-request`, `cursor-lost` */
 function placeOf(cursor: string, owner: CursorOwner, of: Asked['of'], id: string): ParticipantPlace {
   const decoded = decodeParticipantCursor(cursor, owner);
-  if (decoded.of !== of || decoded.id !== id) throw badCursor('cursor: is of another list than is asked for.');
+  if (decoded.of !== of || decoded.id !== id) throw badCursor(OF_ANOTHER_LIST);
   return decoded.after;
 }
 

@@ -7,7 +7,13 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Role } from '../domain/decider.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
-import type { ProjectionStatus, ProjectionWork, WorkOptions } from '../projections/projector.ts';
+import type {
+  ProjectionStatus,
+  ProjectionWork,
+  RebuildResult,
+  VerifyResult,
+  WorkOptions,
+} from '../projections/projector.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { claimsOf } from './authentication.ts';
 import type { Authenticate } from './authentication.ts';
@@ -99,7 +105,7 @@ export function addProjectionRoutes(app: FastifyInstance, options: ProjectionRou
       if (known.length === 0) throw new UnavailableError('The projector is starting.');
       if (!known.some(projection => projection.name === name))
         throw new RequestError('not-found', `There is no projection named ${name}.`, { path: 'name' });
-      const begin = (given: WorkOptions): Promise<object> => projections[what](name, given);
+      const begin = async (given: WorkOptions): Promise<object> => wireResult(await projections[what](name, given));
       return answerWithProgress(reply, options, `${what} of ${name}`, begin);
     });
   routes.get(
@@ -123,6 +129,11 @@ export function addProjectionRoutes(app: FastifyInstance, options: ProjectionRou
       return reply.header('cache-control', 'no-store').send({ projections: told });
     },
   );
+}
+
+/** A position is text on the wire. */
+function wireResult(result: RebuildResult | VerifyResult): object {
+  return 'position' in result ? { ...result, position: String(result.position) } : result;
 }
 
 type Told = z.infer<typeof statusSchema>['projections'][number];

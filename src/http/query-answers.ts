@@ -32,8 +32,15 @@ export const QUERY_PROBLEMS: readonly ErrorCode[] = [
 export function wholeNumber(min: number, max: number) {
   return z.preprocess(
     text => (typeof text === 'string' && /^-?\d{1,16}$/.test(text) ? Number(text) : text),
-    z.int().min(min).max(max),
+    z.int(`must be a whole number from ${min} to ${max}`).min(min).max(max),
   );
+}
+
+const YEAR_MS = { min: Date.parse('0001-01-01T00:00:00Z'), end: Date.parse('+010000-01-01T00:00:00Z') };
+
+/** ms since 1970, UTC; others have no four digits for their year, and no order among those that do. */
+export function hasCommonYear(atMs: number): boolean {
+  return atMs >= YEAR_MS.min && atMs < YEAR_MS.end;
 }
 
 export const limitOf = (max: number, fallback: number, what: string) =>
@@ -66,7 +73,7 @@ export function sendNotModified(reply: FastifyReply): FastifyReply {
 export const shownPosition = z
   .string()
   .nullable()
-  .describe('Everything up to it is shown, and perhaps more; null: nothing is folded yet.');
+  .describe('Everything up to it is shown, and perhaps more; null: nothing has happened in the log yet.');
 export const shownLog = z.string().describe('The id of the log that positions and revisions are of.');
 
 export const stale = z
@@ -115,7 +122,7 @@ export async function runQuery<Result extends Shown>(
 
 /**
  * Sets the headers of an answer, and tells whether it is one that the caller has. The ETag is of `content` and the log: it
- * leaves out the position, which moves with everything that happens elsewhere.
+ * leaves out the position, which moves with everything that happens elsewhere, and so it is a weak one.
  */
 export function isKnown(
   request: FastifyRequest,
@@ -130,7 +137,7 @@ export function isKnown(
     .update(JSON.stringify([log, content]))
     .digest('base64url');
   const tag = `"${digest.slice(0, 27)}"`;
-  void reply.headers({ etag: tag, 'cache-control': 'private, no-cache', vary: 'authorization' });
+  void reply.headers({ etag: `W/${tag}`, 'cache-control': 'private, no-cache', vary: 'authorization' });
   if (position !== undefined) void reply.header('verbatim-position', String(position));
   const known = (request.headers['if-none-match'] ?? '').split(',').map(each => each.trim().replace(/^W\//, ''));
   return known.includes(tag) || known.includes('*');

@@ -53,8 +53,14 @@ export function decodeParticipantCursor(cursor: string, owner: CursorOwner): Par
   return decode(participantCursorSchema, cursor, owner);
 }
 
+/** Nothing that was given out, or changed since, or another tenant's: which, is not told. */
+export const UNREADABLE = 'is not one that an answer to you had; begin again without it';
+export const OF_ANOTHER_LIST =
+  'is of another list than the one that is asked for; ask as you asked before, or begin again without it';
+
+/** `why`: what follows the field's name. */
 export function badCursor(why: string): RequestError {
-  return new RequestError('bad-request', why, { path: 'cursor' });
+  return new RequestError('bad-request', `cursor: ${why}.`, { path: 'cursor' });
 }
 
 function decode<Cursor extends z.infer<typeof envelope>>(
@@ -63,7 +69,7 @@ function decode<Cursor extends z.infer<typeof envelope>>(
   { log, tenant }: CursorOwner,
 ): Cursor {
   const parsed = schema.safeParse(parseJson(cursor));
-  if (!parsed.success || parsed.data.tenant !== tenant) throw badCursor('cursor: is none that was given to you here.');
+  if (!parsed.success || parsed.data.tenant !== tenant) throw badCursor(UNREADABLE);
   if (parsed.data.log !== log)
     throw new RequestError('cursor-lost', `The log is ${log}: begin again.`, { path: 'cursor', reason: 'other-log' });
   return parsed.data;

@@ -10,10 +10,11 @@ import type { Transcript, TranscriptPlace, TranscriptRange } from '../projection
 import { opaqueId } from '../schemas/text.ts';
 import { claimsOf } from './authentication.ts';
 import { actorSchema } from './conversation-list-schema.ts';
-import { mustSee } from './conversation-routes.ts';
+import { mustHaveStarted, mustSee } from './conversation-routes.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
 import {
+  hasCommonYear,
   isKnown,
   limitOf,
   minPosition,
@@ -65,7 +66,10 @@ const messagesSchema = z
   .meta({ id: 'Messages', description: 'A stretch of what was said.' });
 
 const whole = wholeNumber(0, Number.MAX_SAFE_INTEGER).optional();
-const instant = z.iso.datetime({ offset: true }).optional();
+const instant = z.iso
+  .datetime({ offset: true })
+  .refine(text => hasCommonYear(Date.parse(text)), 'must be of the years 0001 to 9999, in UTC')
+  .optional();
 
 const RANGES = { seq: ['fromSeq', 'toSeq'], rev: ['fromRev', 'toRev'], at: ['from', 'to'] } as const;
 const PLACES = ['after', 'before', 'around'] as const;
@@ -136,6 +140,7 @@ export function addTranscriptRoute(app: FastifyInstance, options: QueryRouteOpti
       );
       // Asked again, because what was waited for may have changed the answer.
       await mustSee(commands, claims, conversation);
+      if (page.messages.length === 0) await mustHaveStarted(commands, claims, conversation);
       const view = viewOf(claims.role);
       const messages = page.messages.map(message => messageView(message, view));
       const content = {

@@ -10,7 +10,15 @@ import type { VolumeBucket, VolumeRequest } from '../projections/conversations/v
 import { claimsOf } from './authentication.ts';
 import { SECURED } from './openapi.ts';
 import { problemAnswers } from './problems.ts';
-import { isKnown, minPosition, mustNotBeVisitor, notModified, QUERY_PROBLEMS, queryHeaders } from './query-answers.ts';
+import {
+  hasCommonYear,
+  isKnown,
+  minPosition,
+  mustNotBeVisitor,
+  notModified,
+  QUERY_PROBLEMS,
+  queryHeaders,
+} from './query-answers.ts';
 import { runQuery, sendNotModified, shownLog, shownPosition, stale, wirePosition } from './query-answers.ts';
 import type { QueryRouteOptions } from './query-answers.ts';
 
@@ -36,7 +44,8 @@ const localTime = z.string().describe('ISO 8601, with the offset that the time z
 const volumeSchema = z
   .object({
     ...{ position: shownPosition, log: shownLog },
-    ...{ dimension: z.string(), value: z.string().optional(), by: z.string(), timeZone: z.string() },
+    ...{ dimension: z.string(), value: z.string().optional(), by: z.string() },
+    timeZone: z.string().describe('As it was asked for.'),
     buckets: z
       .array(z.object({ from: localTime, to: localTime.describe('Exclusive.'), counters: countersSchema }))
       .describe('Without a gap; the first and the last may be parts of an hour, day or week.'),
@@ -118,6 +127,9 @@ function requestOf({ from, to, by, timeZone, dimension, value, minPosition }: Qu
   // A day on which the clock is set back is longer than others.
   if (toMs - fromMs > (VOLUME_DAYS_MAX + 1) * DAY_MS)
     throw bad('to', `must be at most ${VOLUME_DAYS_MAX} days after from`);
+  // With the days around them, in whatever time zone.
+  if (!hasCommonYear(fromMs - DAY_MS)) throw bad('from', 'must be of the years 0001 to 9999');
+  if (!hasCommonYear(toMs + DAY_MS)) throw bad('to', 'must be of the years 0001 to 9999');
   const mayLag = minPosition === undefined;
   return { tenant, dimension, value: value ?? '', fromMs, toMs, by, timeZone, mayLag };
 }

@@ -55,6 +55,10 @@ describe('a query that cannot be', () => {
     ['conversations/42/messages?from=yesterday', 'from'],
     ['conversations/42/messages?from=2026-02-30T00:00:00Z', 'from'],
     ['conversations/42/messages?from=2026-03-01', 'from'],
+    ['conversations/42/messages?from=0000-12-31T23:59:59Z', 'from'],
+    ['conversations/42/messages?to=9999-12-31T23:00:00-05:00', 'to'],
+    ['volume?from=0001-01-01&to=0001-01-03', 'from'],
+    ['volume?from=9999-12-29&to=9999-12-31', 'to'],
     ['conversations/42/messages?from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z', 'to'],
     ['conversations/42/messages?after=1&before=2', 'before'],
     ['conversations/42/messages?around=1&fromSeq=0', 'around'],
@@ -96,10 +100,26 @@ describe('a query that cannot be', () => {
   });
 });
 
+describe('a visitor', () => {
+  it.each(['queue=sales', 'status=open', 'sort=waiting'])(
+    'is not told of filters and orders that it can never use: %s',
+    async query => {
+      const { json } = await get(`conversations?${query}`, { sub: 'vera', role: 'visitor' });
+      const path = query.split('=')[0];
+      expect(json).toMatchObject({
+        status: 400,
+        path,
+        detail: `${path}: a visitor is listed its own conversations, without a filter, by lastMessage.`,
+      });
+    },
+  );
+});
+
 describe('a cursor', () => {
   it('that was made by hand as the server makes them works: it is no secret', async () => {
     expect((await get(`conversations?cursor=${encoded({ ...LIST, start: -1 })}`)).status).toBe(200);
-    expect((await get(`conversations/42/participants?cursor=${encoded(PARTICIPANTS)}`)).status).toBe(200);
+    const { json } = await get(`conversations/42/participants?cursor=${encoded(PARTICIPANTS)}`);
+    expect(json).toMatchObject({ status: 404, code: 'unknown-room' });
   });
 
   it.each([
@@ -206,7 +226,7 @@ describe('whatever is asked', () => {
       fc.asyncProperty(path, fc.array(fc.tuple(name, word), { maxLength: 4 }), async (path, pairs) => {
         const query = pairs.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&');
         const { status, text } = await get(`${path}?${query}`);
-        expect([200, 400, 503], text).toContain(status);
+        expect([200, 400, 404, 503], text).toContain(status);
       }),
       { numRuns: 300 },
     );

@@ -11,7 +11,7 @@
  * is killed at any instant. lmdb writes pages anew and turns to them by one last page, so what is half written is never
  * seen; when the machine loses its power, documents and checkpoint go back together to a state that was whole.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { asBinary, open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
@@ -65,6 +65,7 @@ export class Environment {
     if (existsSync(file) && statSync(file).size > 0 && !lmdbFileIsWhole(file))
       throw this.unavailable('is damaged: while the server is stopped, delete its folder, and it is built again');
     try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
       this.root = openRoot(directory);
     } catch (error) {
       throw this.unavailable('cannot be opened', error);
