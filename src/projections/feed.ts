@@ -154,6 +154,11 @@ async function openErasure(source: FeedSource, event: RecordedEvent): Promise<Er
   return { kind: 'erasure', tenant: placeOf(event.stream, TENANTS).tenant, subject: opened.event.data.subject, at };
 }
 
+/** Whether projections are given this one of what the filter lets through: their checkpoints come to it. */
+export function isTaken(event: RecordedEvent): boolean {
+  return event.stream.startsWith(TENANTS) ? isErasure(event) : !isOfTheStore(event);
+}
+
 export function isErasure({ type }: RecordedEvent): boolean {
   return type === 'SubjectErased';
 }

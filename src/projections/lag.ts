@@ -4,7 +4,7 @@
  */
 import type { EventStore } from '../event-store/event-store.ts';
 import type { Checkpoint } from '../read-store/read-store.ts';
-import { PROJECTED } from './feed.ts';
+import { isTaken, PROJECTED } from './feed.ts';
 import type { FeedItem } from './feed.ts';
 
 export interface Lag {
@@ -15,14 +15,17 @@ export interface Lag {
 /** Until two events were seen nothing is known of distances: then at most so many are told. */
 const EVENTS_UNSEEN_MAX = 10_000;
 
+/** Events that are looked at for the last one: each look takes so many times more, up to … */
+const LOOK_GROWTH = 16;
+/** … so many. */
+const LOOK_EVENTS_MAX = 1_024;
+
 const NONE: Lag = { events: 0, seconds: 0 };
 
 export class LagMeter {
   private readonly store: Pick<EventStore, 'readAll'>;
-  /** The last event known to be in the log. */
+  /** The last event known to be in the log that projections take. */
   private end: Checkpoint | undefined;
-  /** Whatever the log had up to there was considered, though it may be nothing that a projection takes. */
-  private passed = -1;
   /** The first event of what is being worked on. */
   private inHand: Checkpoint | undefined;
   private last: number | undefined;
@@ -43,13 +46,12 @@ export class LagMeter {
   restarted(): void {
     this.last = undefined;
     this.inHand = undefined;
-    this.passed = -1;
   }
 
   received(item: FeedItem): void {
     if (item.kind === 'caught-up') {
+      // Nothing is said of the end: that may have moved on since the feed was there.
       this.inHand = undefined;
-      this.passed = this.end?.position ?? -1;
       return;
     }
     const places = item.kind === 'erasure' ? [item.at] : item.inputs.map(placeOf);
@@ -68,7 +70,7 @@ export class LagMeter {
   behind(checkpoint: Checkpoint | undefined, nowMs: number): Lag {
     const { end, inHand } = this;
     const position = checkpoint?.position ?? -1;
-    if (end === undefined || Math.max(position, this.passed) >= end.position) return NONE;
+    if (end === undefined || position >= end.position) return NONE;
     const mean = this.events === 0 ? 1 : this.distance / this.events;
     const distance = Math.ceil((end.position - Math.max(0, position)) / mean);
     const oldest = inHand !== undefined && inHand.position > position ? inHand : (checkpoint ?? end);
@@ -87,9 +89,20 @@ function placeOf({ event: { position }, createdMs }: { event: { position: number
   return { position, createdMs };
 }
 
-/** The last event of those that projections are given. @throws UnavailableError */
+/**
+ * The last event that projections take, which their checkpoints come to. Mostly it is the first that is looked at.
+ *
+ * @throws UnavailableError
+ */
 export async function lastEvent(store: Pick<EventStore, 'readAll'>): Promise<Checkpoint | undefined> {
-  for await (const { position, createdMs } of store.readAll({ direction: 'backwards', maxCount: 1, filter: PROJECTED }))
-    return { position: Number(position), createdMs };
-  return undefined;
+  let from: bigint | 'end' = 'end';
+  for (let maxCount = 1; ; maxCount = Math.min(maxCount * LOOK_GROWTH, LOOK_EVENTS_MAX)) {
+    let looked = 0;
+    for await (const event of store.readAll({ direction: 'backwards', from, maxCount, filter: PROJECTED })) {
+      if (isTaken(event)) return { position: Number(event.position), createdMs: event.createdMs };
+      from = event.position;
+      looked += 1;
+    }
+    if (looked < maxCount) return undefined;
+  }
 }

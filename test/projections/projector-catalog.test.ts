@@ -95,6 +95,32 @@ describe('status', () => {
     expect(fixture.projector.status()[0]).toMatchObject({ lagEvents: 0, lagSeconds: 0, eventsFolded: 100 });
   });
 
+  it('is behind where events came after an end of the log that was reached only now', async () => {
+    const time = new FakeTime(0);
+    const events = new ProjectedLog(() => time.now());
+    await events.append('a', started());
+    const releases: (() => void)[] = [];
+    const held = () => new Promise<void>(resolve => releases.push(resolve));
+    const readStore = mortalReadStore(new MemoryReadStore(), {
+      before: async call => (call === 'commit' ? held() : undefined),
+    });
+    const fixture = makeProjector(events, { time, readStore });
+    const inCommit = (count: number) =>
+      timeUntil(time, () => releases.length === count, `to be in commit ${String(count)}`);
+    await fixture.projector.start();
+    await inCommit(1);
+    // Behind the end that the feed has passed on already, and that the projector takes after the commit.
+    await appendHistory(events, { events: 20 });
+    await time.advance(5_000);
+    releases[0]?.();
+    await inCommit(2);
+    expect(fixture.projector.status()[0]).toMatchObject({ checkpoint: { position: 0 }, lagSeconds: 5 });
+    expect(fixture.projector.status()[0]?.lagEvents).toBeGreaterThan(10);
+    releases[1]?.();
+    await caughtUp(fixture, events);
+    expect(fixture.projector.status()[0]).toMatchObject({ lagEvents: 0, lagSeconds: 0 });
+  });
+
   it('does not count what no projection takes', async () => {
     const events = new ProjectedLog();
     await events.append('a', started());
@@ -105,5 +131,14 @@ describe('status', () => {
     await fixture.projector.start();
     await timeUntil(fixture.time, () => fixture.projector.status()[0]?.state === 'live', 'live');
     expect(fixture.projector.status()[0]).toMatchObject({ checkpoint: { position: end }, lagEvents: 0, lagSeconds: 0 });
+    // Nor where it looks for the end after it has caught up.
+    await fixture.time.advance(5_000);
+    await events.append('a', posted(0, 'x'));
+    const last = events.end;
+    await events.appendOther('tenant-acme.settings');
+    const at = () => fixture.projector.status()[0]?.checkpoint?.position;
+    await timeUntil(fixture.time, () => at() === last, 'the last event');
+    await turns(20);
+    expect(fixture.projector.status()[0]).toMatchObject({ lagEvents: 0, lagSeconds: 0 });
   });
 });

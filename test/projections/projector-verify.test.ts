@@ -56,6 +56,20 @@ describe('verify', () => {
     expect(await gone.checkpoint()).toBeUndefined();
   });
 
+  it('does not wait for what no projection takes, where the log ends with that or has nothing else', async () => {
+    const events = new ProjectedLog();
+    await events.appendOther('tenant-acme.settings');
+    const fixture = makeProjector(events);
+    await fixture.projector.start();
+    await timeUntil(fixture.time, () => fixture.projector.status()[0]?.state === 'live', 'live');
+    expect(await fixture.projector.verify('tiny')).toMatchObject({ position: -1, documents: 0, differences: 0 });
+    await appendHistory(events, { events: 30, conversations: 3 });
+    await caughtUp(fixture, events);
+    const { end } = events;
+    for (let i = 0; i < 40; i++) await events.appendOther('tenant-acme.settings');
+    expect(await fixture.projector.verify('tiny')).toMatchObject({ position: end, differences: 0 });
+  });
+
   it('finds a wrong document, by the paths of its fields and without their contents', async () => {
     const fixture = await projected(new ProjectedLog());
     await plant(fixture, 'acme/c07', before => ({ ...before, texts: ['planted'], edits: 99 }));
