@@ -29,9 +29,10 @@ export interface EraseCommand {
 export async function eraseSubject({ config }: Pick<LoadedConfig, 'config'>, command: EraseCommand): Promise<number> {
   const asked = parseCommand(command);
   const server = await findServer(config, command.url);
-  const { duplicate, held } =
+  const { duplicate, held, position } =
     server === undefined ? await eraseInFolder(config, asked) : await askServer(config, server, asked);
-  process.stdout.write(`${asked.subject} of tenant ${asked.tenant} ${outcomeOf(duplicate, held)}\n`);
+  const where = position === null ? '' : `Position: ${position}\n`;
+  process.stdout.write(`${asked.subject} of tenant ${asked.tenant} ${outcomeOf(duplicate, held)}\n${where}`);
   return EXIT_OK;
 }
 
@@ -43,6 +44,8 @@ function outcomeOf(duplicate: boolean, held: boolean): string {
 interface Erased {
   readonly duplicate: boolean;
   readonly held: boolean;
+  /** Queries at least as new show nothing of it any more: in decimals, null where it is not known. */
+  readonly position: string | null;
 }
 
 type Asked = Omit<EraseCommand, 'url'>;
@@ -66,14 +69,14 @@ async function eraseInFolder(config: LoadedConfig['config'], asked: Asked): Prom
   const engine = await openFolder(config, 'erase');
   try {
     const by = { id: asked.by, role: 'service' } as const;
-    const { first, duplicate, held } = await engine.eraseSubject({ ...asked, by, commandId: randomUUID() });
-    return { duplicate: duplicate || first === null, held };
+    const { first, position, duplicate, held } = await engine.eraseSubject({ ...asked, by, commandId: randomUUID() });
+    return { duplicate: duplicate || first === null, held, position: position?.toString() ?? null };
   } finally {
     await engine.close();
   }
 }
 
-const answerSchema = z.object({ duplicate: z.boolean(), held: z.boolean() });
+const answerSchema = z.object({ duplicate: z.boolean(), held: z.boolean(), position: z.string().nullable() });
 
 async function askServer(
   config: LoadedConfig['config'],

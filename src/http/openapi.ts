@@ -54,10 +54,10 @@ const BY_STATUS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
 };
 const TAGGED = ['Ack', 'Conversation'];
 const QUERY_HEADERS = {
-  ETag: header('Of the content, for If-None-Match; it stays the same while only the position moves.'),
+  ETag: header('Weak: of the content, for If-None-Match; it stays the same while only the position moves.'),
   'Verbatim-Position': header('The position that is shown.'),
 };
-const QUERIED = ['ConversationList', 'Messages', 'Participants', 'Volume'];
+const QUERIED = ['ConversationList', 'Messages', 'Participants', 'Participations', 'Volume'];
 
 /** What schemas alone do not say: headers of answers, and that a body without a required field may be absent. And each shape has one name: the ways in and out do not differ. */
 function refine(document: Described): void {

@@ -127,9 +127,9 @@ function requestOf({ from, to, by, timeZone, dimension, value, minPosition }: Qu
   // A day on which the clock is set back is longer than others.
   if (toMs - fromMs > (VOLUME_DAYS_MAX + 1) * DAY_MS)
     throw bad('to', `must be at most ${VOLUME_DAYS_MAX} days after from`);
-  // With the days around them, in whatever time zone.
-  if (!hasCommonYear(fromMs - DAY_MS)) throw bad('from', 'must be of the years 0001 to 9999');
-  if (!hasCommonYear(toMs + DAY_MS)) throw bad('to', 'must be of the years 0001 to 9999');
+  // A day later, so that the year 1 is whole in every time zone, and no local time is past 9999.
+  if (!hasCommonYear(fromMs + DAY_MS)) throw bad('from', 'must be of the years 0001 to 9999');
+  if (!hasCommonYear(toMs + DAY_MS)) throw bad('to', 'must be of the years 0001 to 9999, and before the last day');
   const mayLag = minPosition === undefined;
   return { tenant, dimension, value: value ?? '', fromMs, toMs, by, timeZone, mayLag };
 }

@@ -20,11 +20,13 @@ describe('verbatim erase', () => {
     await writeFile(file, importLines('c1', 3));
     await place.run(['import', file]);
     // Without a visitor, what is said belongs to the conversation itself.
-    expect(await erase('c1')).toMatchObject({ code: 0, stderr: '', stdout: 'c1 of tenant default is erased.\n' });
+    const erased = await erase('c1');
+    expect(erased).toMatchObject({ code: 0, stderr: '' });
+    expect(erased.stdout).toMatch(/^c1 of tenant default is erased\.\nPosition: \d+\n$/);
     const server = await place.serve();
     expect((await erase('c1')).stdout).toContain('was erased before');
-    expect((await erase('c2')).stdout).toBe(
-      'c2 of tenant default is erased, but nothing personal had been kept for it: is it the right id?\n',
+    expect((await erase('c2')).stdout).toMatch(
+      /^c2 of tenant default is erased, but nothing personal had been kept for it: is it the right id\?\nPosition: \d+\n$/,
     );
     const token = (await place.run(['token', '--role', 'agent', '--sub', 'ada'])).stdout.trim();
     const history = await fetch(`${server.http}/v1/conversations/c1/events?before=99`, {
@@ -33,6 +35,11 @@ describe('verbatim erase', () => {
     const { events } = (await history.json()) as { events: { type: string; data: { text?: unknown } }[] };
     const texts = events.filter(({ type }) => type === 'MessagePosted').map(({ data }) => data.text);
     expect(texts).toEqual([null, null, null]);
+    const position = /Position: (\d+)/.exec(erased.stdout)?.[1] ?? '';
+    const shown = await fetch(`${server.http}/v1/conversations/c1/messages?minPosition=${position}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(((await shown.json()) as { messages: { text: unknown }[] }).messages.map(({ text }) => text)).toEqual(texts);
     await server.stop('SIGTERM');
     expect((await place.run(['import', file])).stdout).toContain('0 imported, 3 already there, 0 rejected');
   });

@@ -11,7 +11,7 @@ interface Operation {
   readonly summary?: string;
   readonly description?: string;
   readonly requestBody?: { readonly content: Record<string, { readonly example?: unknown }> };
-  readonly responses: Record<string, { readonly content: Record<string, unknown> }>;
+  readonly responses: Record<string, { readonly content: Record<string, unknown>; readonly headers?: object }>;
   readonly security?: unknown;
   readonly parameters?: readonly { readonly name: string; readonly required?: boolean }[];
 }
@@ -113,6 +113,17 @@ describe('the OpenAPI document', () => {
         );
         expect(operation.security, name).toEqual([{ bearer: [] }]);
       }
+  });
+
+  it('names the tag of whatever is answered 304 to it', () => {
+    const tagged = operations().filter(({ operation }) => operation.responses['304'] !== undefined);
+    expect(tagged.map(({ path }) => path).sort()).toEqual([
+      ...['/v1/conversations', '/v1/conversations/{conversation}/messages'],
+      ...['/v1/conversations/{conversation}/participants', '/v1/participants/{participant}/conversations'],
+      '/v1/volume',
+    ]);
+    for (const { name, operation } of tagged)
+      expect(Object.keys(operation.responses['200']?.headers ?? {}), name).toContain('ETag');
   });
 
   it('answers every error as problem details, of a status that the table of errors has', () => {

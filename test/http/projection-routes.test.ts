@@ -32,7 +32,9 @@ describe('work on read models', () => {
     expect(lines(rebuilt).at(-1)).toEqual({
       result: { projection: 'conversations', generation: 2, events: 3, documents: 1, ms: 4 },
     });
-    expect(lines(await send('POST', '/conversations/verify')).at(-1)).toMatchObject({ result: { differences: 0 } });
+    expect(lines(await send('POST', '/conversations/verify')).at(-1)).toMatchObject({
+      result: { position: '7', differences: 0 },
+    });
   });
 
   it('is for the role service', async () => {

@@ -57,8 +57,15 @@ describe('a query that cannot be', () => {
     ['conversations/42/messages?from=2026-03-01', 'from'],
     ['conversations/42/messages?from=0000-12-31T23:59:59Z', 'from'],
     ['conversations/42/messages?to=9999-12-31T23:00:00-05:00', 'to'],
-    ['volume?from=0001-01-01&to=0001-01-03', 'from'],
+    ['conversations/42/messages?to=0001-01-01T00:00:00%2B14:00', 'to'],
+    ['conversations/42/messages?from=%2B010000-01-01T00:00:00Z', 'from'],
+    ['conversations/42/messages?from=-000001-01-01T00:00:00Z', 'from'],
+    ['volume?from=0000-01-01&to=0000-01-03', 'from'],
+    ['volume?from=0000-12-30T00:00:00%2B14:00&to=0001-01-01', 'from'],
+    ['volume?from=-000001-01-01&to=0001-01-01', 'from'],
     ['volume?from=9999-12-29&to=9999-12-31', 'to'],
+    ['volume?from=9999-12-30&to=9999-12-31T23:45:00-12:00', 'to'],
+    ['volume?from=9999-12-30&to=%2B010000-01-01', 'to'],
     ['conversations/42/messages?from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z', 'to'],
     ['conversations/42/messages?after=1&before=2', 'before'],
     ['conversations/42/messages?around=1&fromSeq=0', 'around'],
@@ -92,6 +99,23 @@ describe('a query that cannot be', () => {
     expect({ status, code: json.code, path: json.path }).toEqual({ status: 400, code: 'bad-request', path: at });
     expect(json.detail).toMatch(/\S/);
   });
+
+  it.each([
+    ['conversations?limit=1.5', 'limit: must be a whole number from 1 to 200'],
+    ['conversations?limit=ten', 'limit: must be a whole number from 1 to 200'],
+    ['conversations?limit=201', 'limit: must be a whole number from 1 to 200'],
+    ['conversations/42/messages?limit=0', 'limit: must be a whole number from 1 to 500'],
+    ['conversations/42/messages?from=0000-01-01T00:00:00Z', 'from: must be of the years 0001 to 9999, in UTC'],
+  ])('says within which bounds it could be: %s', async (path, detail) => {
+    expect((await get(path)).json.detail).toBe(detail);
+  });
+
+  it.each(['from=0001-01-01&to=0001-01-03&timeZone=Asia/Kathmandu', 'from=9999-12-28&to=9999-12-30&by=hour'])(
+    'is not one of the first or the last days that there are: %s',
+    async query => {
+      expect((await get(`volume?${query}`)).status).toBe(200);
+    },
+  );
 
   it('by a pair that has no index names those that have', async () => {
     const { json } = await get('conversations?tag=vip&queue=sales');
@@ -172,6 +196,17 @@ describe('a cursor', () => {
     expect((await get(`conversations/42/participants?cursor=${participants}`)).json).toMatchObject(lost);
   });
 
+  it('that cannot be used says why, but not of whom it is', async () => {
+    const detailOf = async (path: string): Promise<unknown> => (await get(path)).json.detail;
+    const none = await detailOf('conversations?cursor=nonsense');
+    expect(none).toBe('cursor: is not one that an answer to you had; begin again without it.');
+    expect(await detailOf(`conversations?cursor=${encoded({ ...LIST, tenant: 'other' })}`)).toBe(none);
+    const ofAnother = /^cursor: is of another list than the one that is asked for/;
+    expect(await detailOf(`conversations?tag=vip&cursor=${encoded({ ...LIST, start: -1 })}`)).toMatch(ofAnother);
+    const other = encoded({ ...PARTICIPANTS, id: '43' });
+    expect(await detailOf(`conversations/42/participants?cursor=${other}`)).toMatch(ofAnother);
+  });
+
   it('of another list than is asked for is 400; the same may be asked for again', async () => {
     const cursor = encoded({ ...LIST, start: -1 });
     expect((await get(`conversations?status=open&cursor=${cursor}`)).status).toBe(200);
@@ -195,6 +230,7 @@ describe('whatever is asked', () => {
       'open',
       '2026-03-01',
       '2026-03-01T00:00:00Z',
+      ...['0000-01-01', '9999-12-31', '0001-01-01T00:00:00+14:00', '9999-12-31T23:45:00-12:00'],
       '%00',
       '[]',
     ),

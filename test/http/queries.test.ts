@@ -262,6 +262,14 @@ describe('the volume', () => {
     });
     expect((await get('/v1/volume?from=2026-03-01&to=2026-03-02&by=week')).json.buckets).toHaveLength(1);
   });
+
+  it('is of all, by day and in UTC where nothing else is asked for, and names a time zone as it was asked for', async () => {
+    await converse();
+    const { json } = await get('/v1/volume?from=2026-03-01&to=2026-03-02');
+    expect(json).toMatchObject({ dimension: 'all', by: 'day', timeZone: 'UTC', totals: { messages: 3 } });
+    const spelt = await get('/v1/volume?from=2026-03-01&to=2026-03-02&timeZone=asia/kathmandu');
+    expect(spelt.json).toMatchObject({ timeZone: 'asia/kathmandu', buckets: [{ from: '2026-03-01T00:00:00+05:45' }] });
+  });
 });
 
 describe('every query', () => {
@@ -354,6 +362,24 @@ describe('every query', () => {
   it.each(PATHS)('%s of nothing is empty, but for a conversation that there is not', async path => {
     const shown = path.includes('/42/') ? { status: 404, code: 'unknown-room' } : { position: null, log: LOG };
     expect((await get(path)).json).toMatchObject(shown);
+  });
+
+  it.each(['', '/messages?fromSeq=7', '/messages?around=0', '/participants?limit=1'])(
+    'of a conversation that was never started is 404, and empty for one that was: %s',
+    async path => {
+      await converse();
+      expect((await get(`/v1/conversations/43${path}`)).json).toMatchObject({ status: 404, code: 'unknown-room' });
+      expect((await get(`/v1/conversations/42${path}`)).status).toBe(200);
+    },
+  );
+
+  it('tells a visitor no more of a conversation that was never started than of one of somebody else', async () => {
+    await converse();
+    const eve = { ...VERA, sub: 'eve' };
+    const others = await get('/v1/conversations/42/messages', eve);
+    const nobodys = await get('/v1/conversations/43/messages', eve);
+    expect(others.status).toBe(403);
+    expect(nobodys.text).toBe(others.text);
   });
 
   it('of a conversation that is not folded yet shows nothing of it, and that it is there', async () => {

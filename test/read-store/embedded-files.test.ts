@@ -1,5 +1,5 @@
 /** The embedded read store's files: what is in them, what is not any more, and what a crash leaves there. */
-import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -34,6 +34,18 @@ describe('the files of the embedded read store', () => {
     expect((await readdir(directory)).toSorted()).toEqual(['catalog', 'sundries.1', 'sundries.12']);
     await store.drop('sundries', 1);
     expect((await readdir(directory)).toSorted()).toEqual(['catalog', 'sundries.12']);
+  });
+
+  test('are in folders that nobody else may read, as the rest of the data folder is', async () => {
+    const directory = join(await tempFolder(), 'read-models');
+    const store = await openStore(directory);
+    await filled(store, [thing('a')]);
+    const copy = await store.generation(SCHEMA, 2);
+    await copy.checkpoint();
+    for (const folder of ['.', ...(await readdir(directory))]) {
+      const { mode } = await stat(join(directory, folder));
+      expect((mode & 0o777).toString(8), folder).toBe('700');
+    }
   });
 
   test('hold documents as JSON, of strings of any length', async () => {
