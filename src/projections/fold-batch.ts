@@ -13,6 +13,7 @@ import type { CollectionSchema, CommitLimits, Generation, StoredDocument } from 
 import { bytesOf } from './document-cost.ts';
 import { commitsOf } from './fold-commit.ts';
 import type { FoldCommit, FoldInput, FoldStep, Held } from './fold-commit.ts';
+import { inStretches } from './give-way.ts';
 import { parkedDocument, parkedKey } from './parking.ts';
 import type { ParkedDocument } from './parking.ts';
 import type { DocumentFold, Fact, FactFold, ProjectedEvent, Projection } from './projection.ts';
@@ -70,10 +71,13 @@ export class FoldedDocuments {
         documents,
         steps.map(({ keys }) => keys),
       );
-      for (const step of steps) this.foldEvent(step);
-      const factKeys = steps.map(step => step.facts.map(fact => this.keysOfFact(fact, step.input.event)));
+      const factKeys: (readonly (readonly string[])[])[][] = [];
+      await inStretches(steps, step => {
+        this.foldEvent(step);
+        factKeys.push(step.facts.map(fact => this.keysOfFact(fact, step.input.event)));
+      });
       await this.load(facts, factKeys.flat());
-      steps.forEach((step, i) => {
+      await inStretches(steps.entries(), ([i, step]) => {
         this.foldFacts(step, factKeys[i] ?? []);
       });
       yield* commitsOf(steps, this.options.limits);

@@ -2,6 +2,7 @@
  * One generation: for each collection a database of documents by `_id` and one of the rows of its indexes, of which each
  * names the document it stands for; and the checkpoint, on whose row every commit depends.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from 'lmdb';
 import { collectionOf, resolveWalk } from '../index-walk.ts';
@@ -27,6 +28,8 @@ import { whereFilter } from './where-filter.ts';
 const CHECKPOINT = Buffer.from('checkpoint');
 const INDEXES = Buffer.from('indexes');
 const NO_BYTES = Buffer.alloc(0);
+/** Documents whose rows are made in one turn of the thread: some milliseconds. */
+const WRITES_AT_ONCE = 100;
 
 interface Collection {
   readonly schema: CollectionSchema;
@@ -91,16 +94,18 @@ export class EmbeddedGeneration implements Generation {
     readonly to: Checkpoint;
     readonly writes: readonly DocumentWrite[];
   }): Promise<CommitResult> {
+    checkWrites(writes);
     // The documents as they are stored belong to the same checkpoint as the one that the transaction looks for again,
-    // and nothing but a commit changes them.
-    const prepared = await this.read(() => {
-      const { value, version } = this.guard();
-      if (!isDeepStrictEqual(value, from)) return undefined;
-      return { version, rows: this.rowWrites(writes) };
-    });
-    if (prepared === undefined) return 'stale';
-    const guard = { database: this.meta, key: CHECKPOINT, version: prepared.version };
-    const done = await this.environment.write(guard, jsonBytes(to), prepared.rows);
+    // and nothing but a commit changes them: so rows may be made a few at a time, and others get their turn in between.
+    const guarded = await this.read(() => this.guard());
+    if (!isDeepStrictEqual(guarded.value, from)) return 'stale';
+    const rows: RowWrite[] = [];
+    for (let at = 0; at < writes.length; at += WRITES_AT_ONCE) {
+      if (at > 0) await nextTurn();
+      rows.push(...(await this.read(() => this.rowWrites(writes.slice(at, at + WRITES_AT_ONCE)))));
+    }
+    const guard = { database: this.meta, key: CHECKPOINT, version: guarded.version };
+    const done = await this.environment.write(guard, jsonBytes(to), rows);
     return done ? 'committed' : 'stale';
   }
 
@@ -161,13 +166,8 @@ export class EmbeddedGeneration implements Generation {
   }
 
   private rowWrites(writes: readonly DocumentWrite[]): RowWrite[] {
-    const seen = new Set<string>();
     return writes.flatMap(({ collection, id, after }) => {
       const { schema, documents, rows } = this.collection(collection);
-      const name = `${collection}/${id}`;
-      if (seen.has(name) || (after !== undefined && after._id !== id))
-        throw new Error(`A commit writes a document of ${collection} twice, or under an id that is not its own.`);
-      seen.add(name);
       const key = idKey(id);
       const changes = rowChanges(schema.indexes, documents.get(key), after);
       return [
@@ -217,6 +217,17 @@ export class EmbeddedGeneration implements Generation {
     return new Promise(resolve => {
       resolve(this.environment.read(run));
     });
+  }
+}
+
+/** @throws Error for what would leave rows behind that no document has */
+function checkWrites(writes: readonly DocumentWrite[]): void {
+  const seen = new Set<string>();
+  for (const { collection, id, after } of writes) {
+    const name = `${collection}/${id}`;
+    if (seen.has(name) || (after !== undefined && after._id !== id))
+      throw new Error(`A commit writes a document of ${collection} twice, or under an id that is not its own.`);
+    seen.add(name);
   }
 }
 
