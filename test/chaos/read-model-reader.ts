@@ -30,10 +30,13 @@ export async function readAnswers(
   minPosition: string,
 ): Promise<Answers> {
   const listed = await readList(at, minPosition);
-  const conversations = await readEach([...histories.keys()], async (conversation): Promise<Shown> => ({
-    messages: await readTranscript(at, conversation, minPosition),
-    participants: await readParticipants(at, conversation, minPosition),
-  }));
+  const conversations = await readEach([...histories.keys()], async (conversation): Promise<Shown> => {
+    if (histories.get(conversation)?.length === 0) return readUnstarted(at, conversation, minPosition);
+    return {
+      messages: await readTranscript(at, conversation, minPosition),
+      participants: await readParticipants(at, conversation, minPosition),
+    };
+  });
   return { listed, conversations, volume: await readVolume(at, [...histories.values()].flat(), minPosition) };
 }
 
@@ -68,6 +71,17 @@ export async function readList(at: ReaderOptions, minPosition: string): Promise<
     if (!page.more) return entries;
     query = `limit=200&minPosition=${minPosition}&cursor=${page.cursor}`;
   }
+}
+
+/** A start that was never acked may have come to nothing. @throws Error for every answer but 404 */
+async function readUnstarted({ httpUrl, token }: ReaderOptions, room: string, minPosition: string): Promise<Shown> {
+  for (const of of ['messages', 'participants']) {
+    const path = `/v1/conversations/${room}/${of}?minPosition=${minPosition}`;
+    const response = await fetch(`${httpUrl}${path}`, { headers: { authorization: `Bearer ${token}` } });
+    const text = await response.text();
+    if (response.status !== 404) throw new Error(`${path} was answered ${response.status}: ${text}`);
+  }
+  return { messages: [], participants: [] };
 }
 
 async function readTranscript(at: ReaderOptions, conversation: string, minPosition: string): Promise<Json[]> {
