@@ -109,7 +109,8 @@ export class SessionRooms implements Subscriber {
       throw error;
     });
     const cursor = last === undefined || !tail ? after : tail.head - BigInt(last);
-    return tail?.covers(cursor) ? tail : roomLog.bounds(stream);
+    // As they are now: the feed may cut the tail before whoever asked goes on.
+    return tail?.covers(cursor) ? { first: tail.first, head: tail.head } : roomLog.bounds(stream);
   }
 
   /** From here to the first frame everything is one turn. */
