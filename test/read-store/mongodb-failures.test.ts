@@ -124,6 +124,19 @@ describe.skipIf(!findSecantusDb().found)('a MongoDB that fails', () => {
     expect(store.trouble()).toBeUndefined();
   });
 
+  it('says that it is unavailable where the last try of a commit finds another document than was loaded', async () => {
+    const store = await open(server.freshUrl(), PATIENT_MS);
+    const generation = await store.generation(SCHEMA, 1);
+    await project(generation, 1, error => Promise.reject(error));
+    const lastTry = { times: 4 };
+    await failing(lastTry, { failCommands: ['update'], errorCode: 112, errorLabels: ['TransientTransactionError'] });
+    const writes = [{ ...put(thing('1', { position: 2 })), before: thing('1', { position: 0 }) }];
+    const commit = () => generation.commit({ from: at(1), to: at(2), writes });
+    expect(await failureOf(commit())).toBeInstanceOf(UnavailableError);
+    expect(await generation.checkpoint()).toEqual(at(1));
+    expect(await commit()).toBe('committed');
+  });
+
   it('has a commit that it has not acknowledged once: it is neither lost nor done twice', async () => {
     const store = await open(server.freshUrl(), PATIENT_MS);
     const generation = await store.generation(SCHEMA, 1);

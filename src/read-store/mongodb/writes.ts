@@ -1,14 +1,16 @@
 /** Writes of documents within a transaction, each as little as it can be. */
 import type { AnyBulkWriteOperation, ClientSession, Collection } from 'mongodb';
+import { UnavailableError } from '../../errors.ts';
 import type { DocumentWrite } from '../read-store.ts';
 import { differenceOf } from './document-difference.ts';
 import { rowOf } from './stored-form.ts';
 import type { Row } from './stored-form.ts';
 
-/** A document that was to be changed is not there, or was changed since it was loaded. */
-export class StaleDocumentError extends Error {
-  override readonly name = 'StaleDocumentError';
-}
+/**
+ * A document that was to be changed is not there, or was changed since it was loaded. Whoever is told so after the last try
+ * loads it again, as after any failure of the store.
+ */
+export class StaleDocumentError extends UnavailableError {}
 
 export interface WriteOptions {
   readonly session: ClientSession;
