@@ -79,6 +79,7 @@ try {
   const readModels = createReadModels({
     ...{ readStore, projections: PROJECTIONS, log: LOG, clock: { now: Date.now } },
     head: () => Promise.resolve(filled.head),
+    end: () => Promise.resolve(filled.head),
     limits: { waitMsMax: 5_000, waitingMax: 1_000 },
   });
   const sizes = new Map(

@@ -29,7 +29,7 @@ import type { TenantState } from '../domain/tenant/state.ts';
 import { RequestError } from '../errors.ts';
 import type { EventStore } from '../event-store/event-store.ts';
 import type { EmbeddedEventStore } from '../event-store/event-store.embedded.ts';
-import { identifyLog, isIdentified, renewLog, wasIdentifiedAs } from '../event-store/log-identity.ts';
+import { firstIdOf, identifyLog, isIdentified, renewLog, wasIdentifiedAs } from '../event-store/log-identity.ts';
 import type { LogStats, LogUpkeep } from '../event-store/log-upkeep.ts';
 import { oneAtATime } from '../event-store/upkeep-at-once.ts';
 import type { RunImport } from '../http/imports.ts';
@@ -119,7 +119,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     if (restoredAs !== undefined) await renewLog(store, restoredAs, identity);
     // After the keyring is there: a log that has begun is never without.
     const { log } = await identifyLog(store, identity);
-    await openedKeyring.bind(log);
+    await openedKeyring.bind(await firstIdOf(store, log));
     const engine = compose(config, observeStore?.(store) ?? store, rootSecret, {
       log,
       lock,

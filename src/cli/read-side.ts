@@ -34,8 +34,12 @@ export async function openReadSide(
     const last = await lastEvent(store);
     return last?.position ?? 0;
   };
+  const end = async (): Promise<number> => {
+    for await (const { position } of store.readAll({ direction: 'backwards', maxCount: 1 })) return Number(position);
+    return 0;
+  };
   const readModels = createReadModels({
-    ...{ readStore, projections: PROJECTIONS, head, log, clock: systemClock },
+    ...{ readStore, projections: PROJECTIONS, head, end, log, clock: systemClock },
     limits: { waitMsMax: config.QUERY_WAIT_MS_MAX, waitingMax: config.QUERIES_WAITING_MAX },
   });
   const projections = await startProjections({

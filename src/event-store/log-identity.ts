@@ -53,6 +53,12 @@ export async function identifyLog(
   return { log: identity.log };
 }
 
+/** The id that the log had first: all its copies share it. `now`: the id it has. @throws UnreadableLogIdentityError */
+export async function firstIdOf(store: Pick<EventStore, 'readStream'>, now: string): Promise<string> {
+  for await (const recorded of store.readStream(LOG_IDENTITY_STREAM, { maxCount: 1 })) return parse(recorded).log;
+  return now;
+}
+
 /** Whether the log has this id, or had it before it was restored or copied. @throws UnreadableLogIdentityError */
 export async function wasIdentifiedAs(store: Pick<EventStore, 'readStream'>, log: string): Promise<boolean> {
   try {

@@ -151,9 +151,11 @@ export class ProjectionCatalog {
     await this.change(entry => {
       const found = entry.dropping.find(item => item.generation === generation);
       if (found === undefined || found.afterMs === GONE_MS) return entry;
-      const others = entry.dropping.filter(item => item !== found);
-      const isHighest = generation === nextNumber(entry) - 1;
-      return { ...entry, dropping: isHighest ? [...others, { generation, afterMs: GONE_MS }] : others };
+      const highest = nextNumber(entry) - 1;
+      const gone = { generation, afterMs: GONE_MS };
+      const dropping = entry.dropping.map(item => (item === found ? gone : item));
+      const isKept = (item: typeof gone): boolean => item.afterMs !== GONE_MS || item.generation === highest;
+      return { ...entry, dropping: dropping.filter(isKept) };
     });
   }
 }

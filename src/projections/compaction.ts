@@ -74,30 +74,34 @@ export class Compactions {
       // Whoever projects it compacts it; an opening says again that it is owed.
       if (live.run === undefined || standing !== 'ours') return live.state !== 'retrying';
       if (live.run.generation.number !== entry.live.generation) return false;
-      await this.replace(live, entry.live.generation);
-      return true;
+      return await this.replace(live, entry.live.generation);
     } finally {
       release();
     }
   }
 
-  private async replace(live: LiveProjection, from: number): Promise<void> {
+  /** False: the copy was given up by others before it could take the place. */
+  private async replace(live: LiveProjection, from: number): Promise<boolean> {
     const { readStore, limits, drops, clock, logger } = this.parts;
     const { catalog } = live;
     const startedMs = clock.now();
-    const [to, entry] = await withScratch(this.parts, catalog, async to => {
-      if (await readStore.copyCompacted(storedSchema(live.projection.schema), from, to)) {
-        const graceMs = Math.min(limits.dropGraceMs, limits.compactedGraceMsMax);
-        return [to, await catalog.promote(to, { toCompact: () => false, graceMs })] as const;
-      }
+    const { to, isCopied, entry } = await withScratch(this.parts, catalog, async to => {
+      const isCopied = await readStore.copyCompacted(storedSchema(live.projection.schema), from, to);
+      const graceMs = Math.min(limits.dropGraceMs, limits.compactedGraceMsMax);
+      if (isCopied) return { to, isCopied, entry: await catalog.promote(to, { toCompact: () => false, graceMs }) };
       await catalog.oweCompaction(false);
-      return [to, undefined] as const;
+      return { to, isCopied, entry: undefined };
     });
     drops.see(catalog, entry ?? (await catalog.begin()));
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      if (isCopied)
+        logger.warn('a compacted copy of a read model took too long, and is made again', { projection: live.name });
+      return !isCopied;
+    }
     live.retire();
     this.onReplaced();
     const ms = clock.now() - startedMs;
     logger.info('a read model was compacted after an erasure', { projection: live.name, generation: to, ms });
+    return true;
   }
 }

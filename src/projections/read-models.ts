@@ -15,8 +15,10 @@ import type { PositionWaitLimits } from './position-waits.ts';
 export interface ReadModelsOptions {
   readonly readStore: Pick<ReadStore, 'catalog' | 'generation' | 'release'>;
   readonly projections: readonly { readonly schema: ProjectionSchema }[];
-  /** The position of the log's last event; -1 where there is none. */
+  /** The position of the last event that projections take; 0 where there is none. */
   readonly head: () => Promise<number>;
+  /** The position of the log's last event, whatever it is; 0 where there is none. */
+  readonly end: () => Promise<number>;
   /** The log's own id. */
   readonly log: string;
   readonly clock: Clock;
@@ -72,10 +74,12 @@ export function createReadModels(options: ReadModelsOptions): ReadModels {
   const reach = async (projection: string, known: Known, at: AtPosition): Promise<Known> => {
     const { minPosition, path = 'minPosition', signal } = at;
     if (minPosition === undefined || (await reachedBy(known.generation)) >= minPosition) return known;
-    if (minPosition > (await options.head()))
+    const head = await options.head();
+    if (minPosition > head && minPosition > (await options.end()))
       throw new RequestError('bad-request', `${path}: the log has not reached this position.`, { path });
     const look = async (): Promise<number> => reachedBy((await resolver.live(projection)).generation);
-    await waits.until(projection, minPosition, look, signal);
+    // Behind the head is only what no projection takes: who shows the head shows all of it.
+    await waits.until(projection, Math.min(minPosition, head), look, signal);
     return resolver.live(projection);
   };
   /** Nothing folded yet is no answer, unless there is nothing to fold. */

@@ -12,7 +12,7 @@ const RENEWALS_A_LEASE = 3;
 
 /** It is dropped at the end of `work`, whatever comes, unless it answers queries by then. @throws UnavailableError, and what `work` throws */
 export async function withScratch<Result>(
-  { delay, drops }: Pick<ProjectorParts, 'delay' | 'drops'>,
+  { delay, drops }: Pick<ProjectorParts, 'delay'> & { readonly drops: Pick<ProjectorParts['drops'], 'see'> },
   catalog: ProjectionCatalog,
   work: (generation: number) => Promise<Result>,
 ): Promise<Result> {

@@ -90,7 +90,7 @@ export async function startHttp(options: Partial<HttpServerOptions> = {}, host =
   const filled = new FilledReadStore(readStore, LOG);
   await filled.switchTo(1);
   const limits = { waitMsMax: WAIT_MS_MAX, waitingMax: 10 };
-  const readModels = filled.readModels({ head: () => headOf(store), clock, limits });
+  const readModels = filled.readModels({ head: () => headOf(store), end: () => headOf(store), clock, limits });
   const server = await createHttpServer({
     verifyToken: keyDirectory.verifier(createTokenVerifier({ secret: SECRET, clock })),
     commands: createConversationCommands({ ...shared, serializer }),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ForeignCodecError, identifyLog, UnreadableLogIdentityError } from '../../src/event-store/log-identity.ts';
-import { wasIdentifiedAs } from '../../src/event-store/log-identity.ts';
+import { firstIdOf, wasIdentifiedAs } from '../../src/event-store/log-identity.ts';
 import { plainCodec } from '../support/plain-codec.ts';
 import { MemoryEventStore } from '../support/memory-event-store.ts';
 
@@ -47,6 +47,7 @@ describe('A log', () => {
     await store.append(STREAM, [event], { expectedRevision: 0n });
     expect(await identifyLog(store, identifying())).toEqual({ log: event.id });
     // And is still the one that it was.
+    expect(await firstIdOf(store, event.id)).toBe(ids[0]);
     const asked = [ids[0] ?? '', event.id, ids[1] ?? ''];
     expect(await Promise.all(asked.map(id => wasIdentifiedAs(store, id)))).toEqual([true, true, false]);
     expect(await wasIdentifiedAs(new MemoryEventStore(), event.id)).toBe(false);

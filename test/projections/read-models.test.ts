@@ -28,6 +28,8 @@ class Fixture {
   readonly readStore = new MemoryReadStore();
   readonly time = new FakeTime();
   head = 1_000;
+  /** Behind the head where the log ends with what no projection takes. */
+  end: number | undefined;
   readonly readModels: ReadModels;
   private entry: CatalogEntry | undefined;
 
@@ -36,6 +38,7 @@ class Fixture {
     this.readModels = createReadModels({
       ...{ readStore, limits, log: LOG, clock: time, timers: time, projections: [{ schema }] },
       head: () => Promise.resolve(this.head),
+      end: () => Promise.resolve(this.end ?? this.head),
     });
   }
 
@@ -197,6 +200,17 @@ describe('minPosition', () => {
     await fixture.commit(1, 9, 'at 9');
     await fixture.time.advance(100);
     expect(await asked).toBe('at 9');
+  });
+
+  it('of an event that no projection takes is shown by who shows all before it', async () => {
+    const fixture = await at(999);
+    fixture.end = 1_005;
+    const asked = fixture.ask(1_003);
+    await fixture.commit(1, 1_000, 'the head');
+    fixture.readModels.noteCheckpoint('things', 1_000);
+    expect(await asked).toBe('the head');
+    expect(await fixture.ask(1_005)).toBe('the head');
+    await expect(fixture.ask(1_006)).rejects.toMatchObject({ code: 'bad-request', path: 'minPosition' });
   });
 
   it('that is not reached in time is unavailable, with a time to come again', async () => {

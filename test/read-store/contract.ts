@@ -89,6 +89,25 @@ function describeCommits({ make }: ReadStoreContract): void {
       expect(await generation.page('things', { after: undefined, limit: 10 })).toEqual([thing('a', { rank: 1 })]);
     });
 
+    test('of a large commit and a small one from one checkpoint one is there, whole, and of the other nothing', async () => {
+      const { store, another } = await make();
+      const other = await another();
+      const [large, small] = [await store.generation(SCHEMA, 1), await other.generation(SCHEMA, 1)];
+      const many = Array.from({ length: 300 }, (_, i) => thing(`large-${String(i).padStart(3, '0')}`, { rank: i }));
+      const results = await Promise.all([
+        large.commit({ from: undefined, to: at(1), writes: many.map(document => put(document)) }),
+        small.commit({ from: undefined, to: at(1), writes: [put(thing('small', { rank: 1 }))] }),
+      ]);
+      expect(results.toSorted()).toEqual(['committed', 'stale']);
+      const expected = results[0] === 'committed' ? many : [thing('small', { rank: 1 })];
+      for (const generation of [large, small]) {
+        expect(await generation.page('things', { after: undefined, limit: 400 })).toEqual(expected);
+        const walk = { collection: 'things', index: 'by_rank', direction: 'forwards', limit: 400 } as const;
+        const { documents } = await generation.walk({ ...walk, equals: { tenant: 'acme' } });
+        expect(names(documents)).toEqual(names(expected));
+      }
+    });
+
     test('of two handles that commit from one checkpoint, exactly one does, every time', async () => {
       const { store, another } = await make();
       const other = await another();

@@ -1,5 +1,5 @@
 /** What may be read from members that lag, seen from what the driver is asked: the engine of the tests has one member. */
-import { Collection } from 'mongodb';
+import { Collection, MongoServerError } from 'mongodb';
 import type { FindOptions } from 'mongodb';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openMongoDbReadStore } from '../../src/read-store/read-store.mongodb.ts';
@@ -46,6 +46,15 @@ describe.skipIf(!findMongoDb().found)('a walk on MongoDB', () => {
     const [first, second] = reads();
     expect(first?.session?.supports.causalConsistency).toBe(true);
     expect(second?.session).toBe(first?.session);
+  });
+
+  it('that may lag asks the primary where a secondary does not answer soon', async () => {
+    const generation = await filledGeneration();
+    const late = new MongoServerError({ message: 'operation exceeded time limit', code: 50 });
+    vi.spyOn(Collection.prototype, 'findOne').mockRejectedValueOnce(late);
+    const reads = watchReads();
+    expect(await generation.walk({ ...WALK, mayLag: true })).toMatchObject({ documents: { length: 2 }, position: 1 });
+    expect(reads().map(({ from }) => from)).toEqual(['primary', 'primary']);
   });
 
   it('that may lag asks the primary where a secondary does not know the generation yet', async () => {

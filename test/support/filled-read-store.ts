@@ -43,7 +43,7 @@ export class FilledReadStore {
     return this.readStore.generation(storedSchema(projection.schema), generation);
   }
 
-  readModels(options: Pick<ReadModelsOptions, 'head' | 'clock' | 'limits'>): ReadModels {
+  readModels(options: Pick<ReadModelsOptions, 'head' | 'end' | 'clock' | 'limits'>): ReadModels {
     const { readStore, log } = this;
     return createReadModels({
       ...{ readStore, log, projections: PROJECTIONS, ...options },

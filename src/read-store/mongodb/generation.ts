@@ -40,6 +40,8 @@ export interface CheckpointRow {
 /** Tries of one commit that met others or was told to try again; each is a round trip or two. */
 const COMMIT_TRIES_MAX = 5;
 
+/** Of the time that an operation may take, what each read of a secondary may: the primary answers in the rest. */
+const LAGGING_SHARE = 0.25;
 const LAGGING = new ReadPreference(ReadPreference.SECONDARY_PREFERRED, undefined, {
   maxStalenessSeconds: MONGODB_LIMITS.lagSecondsMax,
 });
@@ -154,22 +156,35 @@ class MongoDbGeneration implements Generation {
 
   async walk<Document extends StoredDocument>(walk: IndexWalk): Promise<Found<Document>> {
     if (walk.mayLag === true) {
-      const found = await this.walked<Document>(walk, LAGGING);
-      // A secondary may not have heard of the generation yet.
+      const found = await this.walkedLagging<Document>(walk);
       if (found?.position !== undefined) return found;
     }
-    const found = await this.walked<Document>(walk, ReadPreference.primary);
+    const found = await this.walked<Document>(walk, this.reading);
     if (found === undefined) throw dropped();
     return found;
+  }
+
+  /**
+   * Undefined: a secondary has not heard of the generation yet, or does not answer soon: of two, one may lag behind what the other
+   * has shown in this session, and would wait until it has that too.
+   */
+  private async walkedLagging<Document extends StoredDocument>(walk: IndexWalk): Promise<Found<Document> | undefined> {
+    const maxTimeMS = Math.ceil(this.link.timeoutMs * LAGGING_SHARE);
+    try {
+      return await this.walked(walk, { maxTimeMS, readPreference: LAGGING });
+    } catch (error) {
+      if (error instanceof UnavailableError) return undefined;
+      throw error;
+    }
   }
 
   /** Undefined: where it was looked for there is no such generation. */
   private walked<Document extends StoredDocument>(
     walk: IndexWalk,
-    readPreference: ReadPreference,
+    options: Pick<FindOptions, 'maxTimeMS' | 'readPreference'>,
   ): Promise<Found<Document> | undefined> {
     return this.scan(walk, async (scans, session) => {
-      const reading = { ...this.reading, readPreference, session };
+      const reading = { ...options, session };
       const checkpoint = await checkpointsOf(this.link).findOne({ _id: this.name }, reading);
       if (checkpoint === null) return undefined;
       const documents: Document[] = [];
