@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { UnavailableError } from '../../src/errors.ts';
 import { WrongExpectedRevisionError } from '../../src/event-store/errors.ts';
 import type { EventStoreDb, EventStoreDbOptions } from '../../src/event-store/event-store.eventstoredb.ts';
+import { TransientError } from '../../src/event-store/eventstoredb/failures.ts';
+import { Link } from '../../src/event-store/eventstoredb/link.ts';
 import type { AppendResult, ExpectedRevision } from '../../src/event-store/event-store.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
@@ -160,6 +162,19 @@ describe('while the connection is cut again and again', () => {
       await follower.until(seen => seen.caughtUps > 1);
       expect(await follower.stop()).toBeUndefined();
     }
+  });
+
+  it('a subscription outlives a link that is lost between its being found and its being asked', async () => {
+    const { store } = await throughProxy();
+    const stream = newStream();
+    await log.embedded().append(stream, newEvents(3), { expectedRevision: 'any' });
+    vi.spyOn(Link.prototype, 'subscribe').mockImplementationOnce(() => {
+      throw new TransientError('The connection was lost.', { isConnectionLost: true });
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const follower = new Follower(signal => store.subscribeToStream(stream, { after: 'start', signal }));
+    await follower.until(seen => seen.revisions.length === 3);
+    expect(await follower.stop()).toBeUndefined();
   });
 
   it('reads bring everything, both ways', async () => {

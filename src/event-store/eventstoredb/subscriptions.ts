@@ -12,6 +12,7 @@ import type { CaughtUp, Cursor } from './caught-up.ts';
 import type { Connection } from './connection.ts';
 import { callFailure, TransientError, unavailable } from './failures.ts';
 import { Inbox } from './inbox.ts';
+import type { Link } from './link.ts';
 import { encodeRead } from './requests.ts';
 import type { ReadSource } from './requests.ts';
 
@@ -87,10 +88,24 @@ class Subscription {
 
   /** One call, until it fails or the subscription is to end. @throws StreamDeletedError, UnavailableError */
   async *receive(): AsyncGenerator<SubscriptionMessage, TransientError> {
-    const { connection, source, checkpointEveryEvents } = this.options;
+    const { connection } = this.options;
     this.hasProgressed = false;
     const link = await connection.waitForLink(Infinity, this.ending).catch(() => undefined);
     if (link === undefined || this.isEnding()) return ENDED;
+    try {
+      yield* this.call(link);
+      return ENDED;
+    } catch (error) {
+      const failure = callFailure(error, {});
+      if (!(failure instanceof TransientError)) throw failure;
+      if (failure.isConnectionLost) connection.reportLost(link, failure);
+      return failure;
+    }
+  }
+
+  /** The link may be lost before it is asked. */
+  private async *call(link: Link): AsyncGenerator<SubscriptionMessage> {
+    const { source, checkpointEveryEvents } = this.options;
     const request = encodeRead(source(this.after), {
       count: undefined,
       ...(checkpointEveryEvents === undefined ? {} : { checkpointEveryEvents }),
@@ -100,12 +115,6 @@ class Subscription {
     this.ending.addEventListener('abort', stop);
     try {
       yield* this.messages(inbox, link.serverVersion);
-      return ENDED;
-    } catch (error) {
-      const failure = callFailure(error, {});
-      if (!(failure instanceof TransientError)) throw failure;
-      if (failure.isConnectionLost) connection.reportLost(link, failure);
-      return failure;
     } finally {
       this.ending.removeEventListener('abort', stop);
       inbox.stop();
