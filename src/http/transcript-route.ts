@@ -67,7 +67,7 @@ const messagesSchema = z
 
 const whole = wholeNumber(0, Number.MAX_SAFE_INTEGER).optional();
 const instant = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, error: 'must be a time with its offset, such as 2026-03-01T12:00:00Z (in a URL + is %2B)' })
   .refine(text => hasCommonYear(Date.parse(text)), 'must be of the years 0001 to 9999, in UTC')
   .optional();
 

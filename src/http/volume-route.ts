@@ -124,8 +124,8 @@ function requestOf({ from, to, by, timeZone, dimension, value, minPosition }: Qu
   const fromMs = instantOf('from', from, timeZone);
   const toMs = instantOf('to', to, timeZone);
   if (toMs <= fromMs) throw bad('to', 'must be after from');
-  // A day on which the clock is set back is longer than others.
-  if (toMs - fromMs > (VOLUME_DAYS_MAX + 1) * DAY_MS)
+  // Days on which the clock is set back are longer than others.
+  if (toMs - fromMs > VOLUME_DAYS_MAX * DAY_MS + DAY_MS / 2)
     throw bad('to', `must be at most ${VOLUME_DAYS_MAX} days after from`);
   // A day later, so that the year 1 is whole in every time zone, and no local time is past 9999.
   if (!hasCommonYear(fromMs + DAY_MS)) throw bad('from', 'must be of the years 0001 to 9999');

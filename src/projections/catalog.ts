@@ -119,11 +119,19 @@ export class ProjectionCatalog {
     });
   }
 
-  /** `generation` answers from now on; the one before is dropped after the grace. Undefined: it was given up meanwhile. */
+  /**
+   * `generation` answers from now on; the one before is dropped after the grace, and with `endsGraces` so are those that were
+   * replaced earlier and are kept for longer. Undefined: it was given up meanwhile.
+   */
   async promote(
     generation: number,
-    { toCompact, graceMs }: { readonly toCompact: (isOwed: boolean) => boolean; readonly graceMs: number },
+    options: {
+      readonly toCompact: (isOwed: boolean) => boolean;
+      readonly graceMs: number;
+      readonly endsGraces?: boolean;
+    },
   ): Promise<CatalogEntry | undefined> {
+    const { toCompact, graceMs, endsGraces = false } = options;
     const { version, clock } = this.options;
     const entry = await this.change(before => {
       // What was given up is to be dropped at once, and its number may still stand there when it is gone.
@@ -132,11 +140,14 @@ export class ProjectionCatalog {
       if (before.live.generation === generation || !isClaimed) return before;
       const { building, ...rest } = before;
       const old = { generation: before.live.generation, afterMs: clock.now() + graceMs };
+      const others = before.dropping
+        .filter(item => item.generation !== generation)
+        .map(item => (endsGraces ? { ...item, afterMs: Math.min(item.afterMs, old.afterMs) } : item));
       return {
         ...rest,
         ...(building === undefined || building.generation === generation ? {} : { building }),
         ...{ live: { generation, version }, toCompact: toCompact(before.toCompact) },
-        dropping: [...before.dropping.filter(item => item.generation !== generation), old],
+        dropping: [...others, old],
       };
     });
     return entry.live.generation === generation ? entry : undefined;

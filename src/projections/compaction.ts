@@ -85,10 +85,13 @@ export class Compactions {
     const { readStore, limits, drops, clock, logger } = this.parts;
     const { catalog } = live;
     const startedMs = clock.now();
+    const position = live.run?.checkpoint?.position;
     const { to, isCopied, entry } = await withScratch(this.parts, catalog, async to => {
       const isCopied = await readStore.copyCompacted(storedSchema(live.projection.schema), from, to);
       const graceMs = Math.min(limits.dropGraceMs, limits.compactedGraceMsMax);
-      if (isCopied) return { to, isCopied, entry: await catalog.promote(to, { toCompact: () => false, graceMs }) };
+      // What was replaced before may hold what was erased as well.
+      const promotion = { toCompact: () => false, graceMs, endsGraces: true };
+      if (isCopied) return { to, isCopied, entry: await catalog.promote(to, promotion) };
       await catalog.oweCompaction(false);
       return { to, isCopied, entry: undefined };
     });
@@ -101,7 +104,7 @@ export class Compactions {
     live.retire();
     this.onReplaced();
     const ms = clock.now() - startedMs;
-    logger.info('a read model was compacted after an erasure', { projection: live.name, generation: to, ms });
+    logger.info('a read model was compacted after an erasure', { projection: live.name, generation: to, position, ms });
     return true;
   }
 }

@@ -82,6 +82,7 @@ describe('a query that cannot be', () => {
     ['volume?from=2026-03-01&to=2026-03-01', 'to'],
     ['volume?from=2026-03-02&to=2026-03-01', 'to'],
     ['volume?from=2025-01-01&to=2026-03-01', 'to'],
+    ['volume?from=2025-01-01&to=2026-02-06', 'to'],
     ['volume?from=0001-01-01&to=9999-12-31', 'to'],
     ['volume?from=2026-02-30&to=2026-03-03', 'from'],
     ['volume?from=2026-03-01T00:01:00Z&to=2026-03-03', 'from'],

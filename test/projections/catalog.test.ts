@@ -28,6 +28,18 @@ describe('promotion', () => {
     await catalog.releaseScratch(second);
     expect(await catalog.promote(second, GRACE)).toBeUndefined();
   });
+
+  it('of a compacted copy ends the graces of what was replaced before, which may hold what was erased', async () => {
+    const clock = new FakeTime();
+    const catalog = catalogOf(clock);
+    const rebuilt = await catalog.claimBuilding();
+    await catalog.promote(rebuilt.generation, { ...GRACE, graceMs: 3_600_000 });
+    const copy = await catalog.claimScratch();
+    const entry = await catalog.promote(copy, { ...GRACE, endsGraces: true });
+    expect(entry?.dropping).toEqual(
+      [1, rebuilt.generation].map(generation => ({ generation, afterMs: clock.now() + 1_000 })),
+    );
+  });
 });
 
 describe('a scratch generation', () => {
